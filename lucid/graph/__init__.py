@@ -1,0 +1,1 @@
+"""When to record, and how to walk back: what lies under tensors; lucid.autograd is its face."""
