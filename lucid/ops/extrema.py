@@ -1,0 +1,185 @@
+"""The largest and the smallest: of all elements, along dimensions, and where they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lucid.errors import ShapeError
+from lucid.op import Dims, Op, ValuesIndices, dimensions, undo_reduction
+from lucid.spec import Case, spec
+from lucid.tensor import Tensor, tensor_method
+
+__all__ = [
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "max",
+    "median",
+    "min",
+]
+
+
+class Extremum(Op):
+    """amax or amin: where several elements are largest, they share the gradient."""
+
+    function: str
+    axes: Any = None
+    keepdim: bool = False
+
+    def forward(self, x):
+        y = getattr(x, self.function)(self.axes, keepdims=self.keepdim)
+        self.save(x, y)
+        return y
+
+    def backward(self, dy):
+        x, y = self.saved
+        shape = self.shapes[0]
+        where = (x == undo_reduction(y, shape, self.axes, self.keepdim)).to(dy.dtype)
+        count = where.sum(self.axes, keepdim=True)
+        return undo_reduction(dy, shape, self.axes, self.keepdim) * (where / count)
+
+
+class Arg(Op):
+    function: str
+    axis: int | None
+    keepdim: bool
+    differentiable = False
+
+    def forward(self, x):
+        return getattr(self.xp, self.function)(x, self.axis, keepdims=self.keepdim)
+
+
+def _need_elements(name: str, x: Tensor, axes: tuple[int, ...] | None) -> None:
+    if 0 in (x.shape if axes is None else [x.shape[i] for i in axes]):
+        raise ShapeError(f"{name}: nothing to choose from; got shape {x.shape}")
+
+
+@tensor_method("amax")
+def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The largest element, of all or along ``dim``; equal ones share the gradient."""
+    axes = dimensions("amax", dim, input.ndim)
+    _need_elements("amax", input, axes)
+    return Extremum("max", axes, keepdim)(input)
+
+
+@tensor_method("amin")
+def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """The smallest element, of all or along ``dim``; equal ones share the gradient."""
+    axes = dimensions("amin", dim, input.ndim)
+    _need_elements("amin", input, axes)
+    return Extremum("min", axes, keepdim)(input)
+
+
+def _choose(name: str, function: str, x: Tensor, dim: Any, keepdim: bool) -> Any:
+    """max and min: of all elements, along a dimension with indices, or of two tensors."""
+    if isinstance(dim, Tensor):
+        return getattr(x, f"{name}imum")(dim)
+    if dim is None:
+        _need_elements(name, x, None)
+        return Extremum(name, None, False)(x)
+    axes = dimensions(name, int(dim), x.ndim)
+    _need_elements(name, x, axes)
+    if axes is None:
+        return ValuesIndices(x.clone(), Arg(function, None, False)(x))
+    indices = Arg(function, axes[0], True)(x)
+    values = x.gather(axes[0], indices)
+    if not keepdim:
+        values, indices = values.squeeze(axes[0]), indices.squeeze(axes[0])
+    return ValuesIndices(values, indices)
+
+
+@tensor_method("max")
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; along ``dim`` a (values, indices) pair; of two tensors, maximum.
+
+    >>> lucid.tensor([[1.0, 3.0], [5.0, 2.0]]).max(dim=1).indices
+    Tensor([1, 0])
+    """
+    return _choose("max", "argmax", input, dim, keepdim)
+
+
+@tensor_method("min")
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; along ``dim`` a (values, indices) pair; of two tensors, minimum."""
+    return _choose("min", "argmin", input, dim, keepdim)
+
+
+def _arg(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    axes = dimensions(name, dim, x.ndim)
+    _need_elements(name, x, axes)
+    return Arg(name, None if axes is None else axes[0], keepdim and axes is not None)(x)
+
+
+@tensor_method("argmax")
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is: its flat index, or its index along ``dim``. The first wins."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+@tensor_method("argmin")
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is: its flat index, or its index along ``dim``. The first wins."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+@tensor_method("median")
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element (the lower of two); along ``dim`` a (values, indices) pair."""
+    flat = input.reshape(-1) if dim is None else input
+    axes = dimensions("median", 0 if dim is None else dim, flat.ndim)
+    _need_elements("median", flat, axes)
+    axis = 0 if axes is None else axes[0]
+    order = flat.sort(axis)
+    middle = (flat.shape[axis] - 1) // 2
+    values = order[0].select(axis, middle)
+    if dim is None:
+        return values
+    indices = order[1].select(axis, middle)
+    if keepdim:
+        values, indices = values.unsqueeze(axis), indices.unsqueeze(axis)
+    return ValuesIndices(values, indices)
+
+
+_cases = [
+    Case([(3, 4)]),
+    Case([(3, 4)], {"dim": 1}),
+    Case([(3, 4)], {"dim": 0, "keepdim": True}),
+    Case([(2, 3, 4)], {"dim": (0, -1)}),
+    Case([()]),
+]
+
+
+def _np_axis(dim: Dims) -> Any:
+    return tuple(dim) if isinstance(dim, list) else dim
+
+
+spec(
+    amax,
+    cases=_cases,
+    reference=lambda np, x, dim=None, keepdim=False: x.max(_np_axis(dim), keepdims=keepdim),
+    errors=[(Case([(0,)]), ShapeError, "amax: nothing to choose from")],
+)
+
+
+spec(
+    amin,
+    cases=_cases,
+    reference=lambda np, x, dim=None, keepdim=False: x.min(_np_axis(dim), keepdims=keepdim),
+)
+
+
+spec(
+    argmax,
+    cases=[Case([(3, 4)]), Case([(3, 4)], {"dim": 1}), Case([(3, 4)], {"dim": 0, "keepdim": True})],
+    reference=lambda np, x, dim=None, keepdim=False: np.argmax(x, dim, keepdims=keepdim),
+    differentiable=False,
+)
+
+
+spec(
+    argmin,
+    cases=[Case([(3, 4)]), Case([(3, 4)], {"dim": 1})],
+    reference=lambda np, x, dim=None, keepdim=False: np.argmin(x, dim, keepdims=keepdim),
+    differentiable=False,
+)

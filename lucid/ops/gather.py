@@ -1,0 +1,203 @@
+"""Reading and writing along one dimension by integer index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lucid.errors import DimensionError, DTypeError, ShapeError
+from lucid.op import Op, dimension, inplace
+from lucid.spec import Case, spec
+from lucid.tensor import Tensor, tensor_method
+
+__all__ = [
+    "gather",
+    "index_add",
+    "index_select",
+    "scatter",
+    "scatter_add",
+    "take_along_dim",
+]
+
+
+class Gather(Op):
+    axis: int
+    upcasts = promotes = False
+
+    def forward(self, x, index):
+        self.save(index)
+        part = tuple(slice(n) if i != self.axis else slice(None) for i, n in enumerate(index.shape))
+        return self.xp.take_along_axis(x[part], index, self.axis)
+
+    def backward(self, dy):
+        (index,) = self.saved
+        zeros = self.wrap(self.xp.zeros(self.shapes[0], dy._array.dtype))
+        return Scatter(self.axis, True)(zeros, index, dy), None
+
+
+class Scatter(Op):
+    """x with ``source`` written, or added, at ``index`` along one dimension."""
+
+    axis: int
+    accumulate: bool
+    apart = (1,)
+
+    def forward(self, x, index, source):
+        self.save(index)
+        y = x.copy() if self.out is None else self.out
+        if isinstance(source, (int, float)):
+            source = self.xp.full(index.shape, source, x.dtype)
+        source = source[tuple(slice(n) for n in index.shape)]
+        at = list(
+            self.xp.meshgrid(
+                *map(self.xp.arange, index.shape), indexing="ij", sparse=True, copy=False
+            )
+        )
+        at[self.axis] = index
+        if self.accumulate:
+            self.device.scatter_add(y, tuple(at), source)
+        else:
+            y[tuple(at)] = source
+        return y
+
+    def backward(self, dy):
+        (index,) = self.saved
+        dx = (
+            dy
+            if self.accumulate or not self.needs[0]
+            else Scatter(self.axis, False)(dy, index, 0.0)
+        )
+        dsource = None
+        if self.needs[2]:
+            dsource = Gather(self.axis)(dy, index)
+            if dsource.shape != self.shapes[2]:
+                whole = self.wrap(self.xp.zeros(self.shapes[2], dy._array.dtype))
+                whole[tuple(slice(n) for n in index.shape)] = dsource
+                dsource = whole
+        return dx, None, dsource
+
+
+def _check_index(name: str, x: Tensor, axis: int, index: Tensor) -> None:
+    if not isinstance(index, Tensor) or index.dtype.category != 1:
+        got = index.dtype if isinstance(index, Tensor) else type(index).__name__
+        raise DTypeError(f"{name}: index must be an integer tensor; got {got}")
+    # On a GPU nobody waits for the answer: there an index out of range wraps around.
+    if x.ndim and index.numel() and index._device.type == "cpu":
+        low, high = int(index._array.min()), int(index._array.max())
+        if low < 0 or high >= x.shape[axis]:
+            raise DimensionError(
+                f"{name}: indices must be in [0, {x.shape[axis] - 1}]; got"
+                f" {low if low < 0 else high}"
+            )
+
+
+@tensor_method("gather")
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Pick along ``dim``: y[i][j] = x[index[i][j]][j] for dim 0. index: (*) -> y: (*)."""
+    axis = dimension("gather", dim, input.ndim)
+    _check_index("gather", input, axis, index)
+    if index.ndim != input.ndim:
+        raise ShapeError(
+            f"gather: index needs as many dimensions as the input; got {index.shape} for"
+            f" {input.shape}"
+        )
+    if input.ndim == 0:
+        return input.clone()
+    return Gather(axis)(input, index)
+
+
+@tensor_method("take_along_dim")
+def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
+    """gather with NumPy's argument order."""
+    return gather(input, dim, indices)
+
+
+@tensor_method("scatter")
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None
+) -> Tensor:
+    """A copy with ``src`` (tensor or number) written at ``index`` along ``dim``."""
+    axis = dimension("scatter", dim, input.ndim)
+    _check_index("scatter", input, axis, index)
+    return Scatter(axis, _accumulates(reduce))(input, index, src)
+
+
+def _accumulates(reduce: str | None) -> bool:
+    if reduce not in (None, "add"):
+        raise ValueError(f'scatter: reduce must be None or "add"; got {reduce!r}')
+    return reduce == "add"
+
+
+@tensor_method("scatter_add")
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy with ``src`` added at ``index`` along ``dim``; what stands twice adds twice."""
+    return scatter(input, dim, index, src, reduce="add")
+
+
+@tensor_method("scatter_")
+def scatter_(
+    self: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """scatter, in place."""
+    axis = dimension("scatter_", dim, self.ndim)
+    _check_index("scatter_", self, axis, index)
+    return inplace(Scatter(axis, _accumulates(reduce)), self, index, value if src is None else src)
+
+
+@tensor_method("scatter_add_")
+def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """scatter_add, in place."""
+    return scatter_(self, dim, index, src, reduce="add")
+
+
+@tensor_method("index_select")
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices ``index`` (1-D) along ``dim``, as a copy."""
+    axis = dimension("index_select", dim, input.ndim)
+    _check_index("index_select", input, axis, index)
+    return input[(*(slice(None),) * axis, index)]
+
+
+@tensor_method("index_add")
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
+    """A copy with the slices of ``source`` added to the slices ``index`` (1-D) along ``dim``."""
+    return scatter(
+        input, dim, *_slices("index_add", input, dim, index, source, alpha), reduce="add"
+    )
+
+
+@tensor_method("index_add_")
+def index_add_(
+    self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
+    """index_add, in place."""
+    return scatter_(
+        self, dim, *_slices("index_add_", self, dim, index, source, alpha), reduce="add"
+    )
+
+
+def _slices(
+    name: str, x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: float
+) -> tuple[Tensor, Tensor]:
+    """A 1-D index of slices as the index of every element of ``source``."""
+    axis = dimension(name, dim, x.ndim)
+    _check_index(name, x, axis, index)
+    lined = index.reshape([-1 if i == axis else 1 for i in range(source.ndim)])
+    return lined.expand(source.shape), source if alpha == 1 else source * alpha
+
+
+spec(
+    take_along_dim,
+    cases=[
+        Case([(3, 4), (2, 4)], {"dim": 0}, low=0, high=3, dtypes=("float32", "int64")),
+        Case([(3, 4), (3, 2)], {"dim": 1}, low=0, high=4, dtypes=("float32", "int64")),
+    ],
+    reference=lambda np, x, i, dim: np.take_along_axis(x[:, :4], i, dim),
+)
