@@ -1,0 +1,87 @@
+"""RMSprop: the gradient over the root of its running square."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lucid.optim.blocks import descent
+from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.tensor import Tensor
+
+
+class RMSprop(Optimizer):
+    """p -= lr * g / (sqrt(v) + eps), v the running mean of g^2 with weight ``alpha``.
+
+    Hinton, 2012. ``centered`` takes the square of the running mean of g from v. ``foreach`` and
+    ``capturable`` are accepted and have no effect.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ):
+        super().__init__(
+            params,
+            {
+                "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
+                "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach,
+                "maximize": maximize, "differentiable": differentiable,
+            },
+        )  # fmt: skip
+
+    def _check(self, group: dict[str, Any]) -> None:
+        require(
+            "RMSprop", group, lr=">= 0", alpha=">= 0", eps=">= 0", weight_decay=">= 0",
+            momentum=">= 0",
+        )  # fmt: skip
+
+    def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
+        if "square_avg" not in state:
+            state["step"] = 0
+        state["step"] += 1
+        names = ["square_avg"]
+        names += ["momentum_buffer"] if group["momentum"] > 0 else []
+        names += ["grad_avg"] if group["centered"] else []
+        for name in names:
+            if name not in state:
+                state[name] = zeros_like(p)
+        return [state[name] for name in names], {**group, "lr": float(group["lr"])}
+
+    @staticmethod
+    def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
+        v, *more, t, u = arrays
+        g = descent(xp, settings, p, g, t, u)
+        alpha = settings["alpha"]
+        v *= alpha
+        xp.multiply(g, g, out=u)
+        u *= 1 - alpha
+        v += u
+        if settings["centered"]:
+            mean = more[-1]
+            xp.subtract(g, mean, out=u)
+            u *= 1 - alpha
+            mean += u
+            xp.multiply(mean, mean, out=u)
+            xp.subtract(v, u, out=u)
+            xp.sqrt(u, out=u)
+        else:
+            xp.sqrt(v, out=u)
+        u += settings["eps"]
+        xp.divide(g, u, out=u)
+        if settings["momentum"] > 0:
+            b = more[0]
+            b *= settings["momentum"]
+            b += u
+            u = b
+        p -= xp.multiply(u, settings["lr"], out=t)
