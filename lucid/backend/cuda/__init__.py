@@ -1,0 +1,1 @@
+"""CUDA through CuPy. Nothing in here is imported before a CUDA device is first used."""

@@ -1,0 +1,80 @@
+"""softmax, log_softmax and their gradients along one axis of a CuPy array: kernels/softmax.cu."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lucid.backend.cuda.arrays import THREADS, contiguous, grid_over, per_vector, same_order
+from lucid.backend.cuda.availability import cupy
+from lucid.backend.cuda.kernel import Kernel
+
+__all__ = ["softmax", "softmax_gradient"]
+
+HELD = 1024  # elements of a row that a warp keeps in registers
+
+_ROWS = "i64 rows, i64 length, int logarithm"
+_COLUMNS = "i64 outer, i64 length, u32 inner, int logarithm"
+_forward = {
+    kind: Kernel("softmax.cu", f"softmax_{kind}_forward", f"const T* x, T* y, {sizes}")
+    for kind, sizes in (("warp", _ROWS), ("block", _ROWS), ("column", _COLUMNS))
+}
+_backward = {
+    kind: Kernel(
+        "softmax.cu", f"softmax_{kind}_backward", f"const T* dy, const T* y, T* dx, {sizes}"
+    )
+    for kind, sizes in (("warp", _ROWS), ("block", _ROWS), ("column", _COLUMNS))
+}
+
+
+def softmax(x: Any, axis: int, logarithm: bool = False) -> Any:
+    """exp(x) / sum(exp(x)) along the axis, or its logarithm, in x's order of memory."""
+    x = _orderly(x, axis)
+    y = cupy().empty_like(x)
+    _launch(_forward, x.dtype, _view(x, axis), logarithm, x, y)
+    return y
+
+
+def softmax_gradient(dy: Any, y: Any, axis: int, logarithm: bool = False) -> Any:
+    """The gradient of either, from its output y."""
+    y = _orderly(y, axis)
+    dy = same_order(dy, y)
+    dx = cupy().empty_like(y)
+    _launch(_backward, y.dtype, _view(y, axis), logarithm, dy, y, dx)
+    return dx
+
+
+def rows_last(x: Any, axis: int) -> bool:
+    """Whether the elements along the axis are neighbours, and all else is in C order."""
+    return x.ndim == 0 or bool(cupy().moveaxis(x, axis, -1).flags.c_contiguous)
+
+
+def _orderly(x: Any, axis: int) -> Any:
+    return x if rows_last(x, axis) else contiguous(x)
+
+
+def _view(x: Any, axis: int) -> tuple[int, int, int]:
+    """x's memory as (outer, length, inner)."""
+    if x.ndim == 0:
+        return 1, 1, 1
+    length = x.shape[axis]
+    if rows_last(x, axis):
+        return x.size // max(1, length), length, 1
+    return math.prod(x.shape[:axis]), length, math.prod(x.shape[axis + 1 :])
+
+
+def _launch(kernels: dict, dtype: Any, view: tuple, logarithm: bool, *arrays: Any) -> None:
+    outer, length, inner = view
+    if not outer * length * inner:
+        return
+    if inner > 1:
+        vector = per_vector(arrays[0]) if inner % per_vector(arrays[0]) == 0 else 1
+        grid = grid_over(outer * inner, THREADS * vector)
+        kernels["column"](grid, THREADS, dtype, *arrays, outer, length, inner, int(logarithm))
+    elif length <= HELD:
+        grid = grid_over(outer, THREADS // 32)
+        kernels["warp"](grid, THREADS, dtype, *arrays, outer, length, int(logarithm))
+    else:
+        threads = THREADS if length <= 16 * HELD else 1024
+        grid = grid_over(outer, 1)
+        kernels["block"](grid, threads, dtype, *arrays, outer, length, int(logarithm))
