@@ -1,0 +1,303 @@
+"""Streams, events and graphs.
+
+Work is done as soon as it is queued, but streams are kept apart by vector clocks: to use on one
+stream what another wrote, without an event or a synchronisation between them, is an error here,
+where a GPU would sometimes be wrong. A stream that captures records instead: results are poison
+until the graph is launched.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..settings import counters, machine
+from .errors import CUDARuntimeError, EmulationError, invalid, not_while_capturing
+
+Clock = dict[int, int]  # stream number -> how many of its operations are known to be finished
+
+_known_to_host: Clock = {}
+_blocking: Clock = {}  # what all blocking streams have done, also those that are gone
+_numbers = itertools.count()
+_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+_thread = threading.local()
+
+
+def _merge(into: Clock, other: Clock) -> None:
+    for stream, time_ in other.items():
+        if into.get(stream, 0) < time_:
+            into[stream] = time_
+
+
+# Devices: a number per thread.
+
+
+def current_device() -> int:
+    return getattr(_thread, "device", 0)
+
+
+def set_device(index: int) -> None:
+    if not 0 <= index < machine.devices:
+        raise CUDARuntimeError(101, "cudaErrorInvalidDevice: invalid device ordinal")
+    _thread.device = index
+
+
+class Graph:
+    """What a stream was asked to do while it captured.
+
+    Memory that it uses may be freed only if it came from a pool of the graph's own, where nobody
+    else gets it. From the default pool it would be handed out again while the graph writes to it.
+    """
+
+    def __init__(self) -> None:
+        self._work: list[Callable[[], None]] = []
+        self._lent: list[weakref.ref] = []
+        self._own: list[Any] = []
+
+    def _add(self, work: Callable[[], None], memory: Iterable[Any]) -> None:
+        self._work.append(work)
+        for m in memory:
+            if getattr(m.owner, "_is_default", True):
+                self._lent.append(weakref.ref(m))
+            else:
+                self._own.append(m)
+
+    def launch(self, stream: Stream | None = None) -> None:
+        """Do it, unless memory was freed that somebody else may have by now."""
+        if any(m() is None for m in self._lent):
+            raise EmulationError(
+                "graph: it uses memory of the default pool that was freed since. Hint: capture with"
+                " cupy.cuda.using_allocator(pool.malloc) and a pool of the graph's own"
+            )
+        counters.graph_launches += 1
+        (stream or current_stream())._tick()
+        for work in self._work:
+            work()
+
+    def upload(self, stream: Stream | None = None) -> None:
+        """Nothing to send ahead."""
+
+    def debug_dot_str(self, flags: int = 0) -> str:
+        return f"digraph emulated {{ /* {len(self._work)} nodes */ }}"
+
+
+class Stream:
+    """cupy.cuda.Stream; ``Stream.null`` is the legacy default stream."""
+
+    null: Stream
+
+    def __init__(
+        self,
+        null: bool = False,
+        non_blocking: bool = False,
+        ptds: bool = False,
+        priority: int | None = None,
+    ):
+        self._number = next(_numbers)
+        self.ptr = 0 if null else 0x5000 + self._number
+        self.device_id = -1 if null else current_device()
+        self.null_stream, self.non_blocking, self.ptds = null, non_blocking, ptds
+        self.priority = priority or 0
+        self._clock: Clock = {}
+        self._graph: Graph | None = None
+        _streams.add(self)
+
+    @classmethod
+    def from_external(cls, external: Any) -> Stream:
+        raise NotImplementedError("stand-in: Stream.from_external")
+
+    def _tick(self) -> int:
+        """One operation is queued; what the host knows came before it."""
+        _merge(self._clock, _known_to_host)
+        if not self.non_blocking:  # the legacy stream and all blocking ones wait for each other
+            _merge(self._clock, _blocking if self.ptr == 0 else Stream.null._clock)
+        now = self._clock[self._number] = self._clock.get(self._number, 0) + 1
+        if not self.non_blocking:
+            _blocking[self._number] = now
+        return now
+
+    def __enter__(self) -> Stream:
+        _stack().append(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _stack().pop()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and other.ptr == self.ptr
+
+    def __hash__(self) -> int:
+        return hash(self.ptr)
+
+    def use(self) -> Stream:
+        _stack()[-1] = self
+        return self
+
+    def synchronize(self) -> None:
+        wait_for(self, "Stream.synchronize")
+
+    @property
+    def done(self) -> bool:
+        return True
+
+    is_non_blocking = property(lambda self: self.non_blocking)
+
+    def record(self, event: Event | None = None) -> Event:
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        _merge(self._clock, event._clock)
+
+    def launch_host_func(self, callback: Callable[[Any], None], arg: Any) -> None:
+        callback(arg)
+
+    def begin_capture(self, mode: int | None = None) -> None:
+        if self.ptr == 0:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        if self._graph is not None:
+            raise CUDARuntimeError(901, "cudaErrorIllegalState: the stream is capturing already")
+        self._graph = Graph()
+
+    def end_capture(self) -> Graph:
+        if self._graph is None:
+            raise CUDARuntimeError(401, "cudaErrorIllegalState: the stream is not capturing")
+        graph, self._graph = self._graph, None
+        return graph
+
+    def is_capturing(self) -> bool:
+        return self._graph is not None
+
+
+class Event:
+    def __init__(
+        self, block: bool = False, disable_timing: bool = False, interprocess: bool = False
+    ):
+        self.ptr = 0x9000 + next(_numbers)
+        self._clock: Clock = {}
+        self._time: float | None = None
+        self._timed = not disable_timing
+
+    def record(self, stream: Stream | None = None) -> None:
+        stream = stream or current_stream()
+        _merge(stream._clock, _known_to_host)
+        self._clock, self._time = dict(stream._clock), time.perf_counter()
+
+    def synchronize(self) -> None:
+        refuse_if_forbidden("Event.synchronize")
+        counters.synchronisations += 1
+        _merge(_known_to_host, self._clock)
+
+    @property
+    def done(self) -> bool:
+        _merge(_known_to_host, self._clock)
+        return True
+
+
+def get_elapsed_time(start: Event, end: Event) -> float:
+    """Milliseconds; of the host's clock, so no statement about any GPU."""
+    if start._time is None or end._time is None or not (start._timed and end._timed):
+        raise invalid("an event was not recorded, or without timing")
+    return (end._time - start._time) * 1e3
+
+
+Stream.null = Stream(null=True)
+
+
+def _stack() -> list[Stream]:
+    """This thread's streams on its device; the last is the current one."""
+    stacks = _thread.__dict__.setdefault("stacks", {})
+    return stacks.setdefault(current_device(), [Stream.null])
+
+
+def current_stream(device_id: int = -1) -> Stream:
+    return _stack()[-1]
+
+
+def wait_for(stream: Stream | None, what: str) -> None:
+    """The host waits for the stream (None: for all), if it may."""
+    refuse_if_forbidden(what)
+    waited = list(_streams) if stream is None else [stream]
+    if any(s._graph is not None for s in waited):
+        raise not_while_capturing(what)
+    counters.synchronisations += 1
+    for s in waited:
+        _merge(_known_to_host, s._clock)
+
+
+# cupyx.allow_synchronize
+
+
+class DeviceSynchronized(RuntimeError):
+    """The host waited for the device where cupyx.allow_synchronize(False) forbids it."""
+
+
+class allow_synchronize:
+    """cupyx.allow_synchronize: ``with allow_synchronize(False):`` nothing may wait."""
+
+    def __init__(self, allow: bool):
+        self.allow = allow
+
+    def __enter__(self) -> None:
+        self.before = getattr(_thread, "allow", True)
+        _thread.allow = self.allow
+
+    def __exit__(self, *exc_info: object) -> None:
+        _thread.allow = self.before
+
+
+def refuse_if_forbidden(what: str) -> None:
+    if not getattr(_thread, "allow", True):
+        raise DeviceSynchronized(f"{what} waits for the device")
+
+
+# Doing things.
+
+
+def enqueue(
+    work: Callable[[], None],
+    reads: Iterable[Any] = (),
+    writes: Iterable[Any] = (),
+    stream: Stream | None = None,
+) -> bool:
+    """Do ``work`` on a stream (the current one), which reads and writes these allocations.
+
+    False if the stream captures: then the work has only been recorded.
+    """
+    stream = stream or current_stream()
+    if stream._graph is not None:
+        stream._graph._add(work, [*reads, *writes])
+        return False
+    if machine.order_streams:
+        _check_order(stream, reads, writes)
+    work()
+    return True
+
+
+def _check_order(stream: Stream, reads: Iterable[Any], writes: Iterable[Any]) -> None:
+    now = stream._tick()
+    for memory in reads:
+        if memory.written is not None:
+            _require_before(stream, *memory.written, "read", "written")
+        memory.read[stream._number] = now
+    for memory in writes:
+        if memory.written is not None:
+            _require_before(stream, *memory.written, "write", "written")
+        for number, time_ in memory.read.items():
+            _require_before(stream, number, time_, "write", "read")
+        memory.written, memory.read = (stream._number, now), {}
+
+
+def _require_before(stream: Stream, number: int, time_: int, doing: str, done: str) -> None:
+    if number != stream._number and stream._clock.get(number, 0) < time_:
+        name = {Stream.null._number: "the default stream"}
+        raise EmulationError(
+            f"stream race: {doing} on {name.get(stream._number, f'stream {stream._number}')}, last"
+            f" {done} on {name.get(number, f'stream {number}')}, and nothing orders the two"
+            " (no event, wait_event or synchronize between them)"
+        )
