@@ -1,0 +1,5 @@
+"""`python -m lucid.cli` is `lucid`."""
+
+from lucid.cli import main
+
+main()
