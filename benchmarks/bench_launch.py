@@ -1,6 +1,6 @@
 """What the launcher adds to a kernel launch: its checks and packing, in Python.
 
-The budget is 3 us (issue 3). Without a GPU the driver is a stub that returns at once, and the
+The budget is 3 us. Without a GPU the driver is a stub that returns at once, and the
 arrays are stubs with CuPy's attributes, so what is measured is the launcher and nothing else: no
 figure of any GPU. With one, the same launches go to it, beside CuPy's own RawKernel call.
 """

@@ -46,10 +46,7 @@ def test_R83_the_device_is_chosen_by_name_and_missing_cuda_is_explained():
 
 
 def test_R84_hand_written_kernels_draw_the_mask_scale_and_correct_in_one_pass():
-    source = KERNELS / "dropout.cu"
-    if not source.exists():
-        pytest.skip("kernels arrive with the CUDA path (issue 3)")
-    text = source.read_text()
+    text = (KERNELS / "dropout.cu").read_text()
     assert "__global__" in text
     for number in ("scale", "shift", "fill", "philox"):
         assert number in text
