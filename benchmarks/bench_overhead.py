@@ -1,6 +1,6 @@
 """What lucid adds to an operation that takes no time itself: x * y on four elements.
 
-The budget is 3 us without a graph and 6 us recorded (DESIGN.md, section 4); NumPy's own x * y,
+The budget is 3 us without a graph and 6 us recorded; NumPy's own x * y,
 measured in the same rounds, says how fast the machine was.
 """
 
