@@ -36,7 +36,7 @@ def test_blocks_cover_the_range_once(number, count, grain):
 
 def test_blocks_do_run_in_several_threads():
     threads.set_num_threads(2)
-    together = threading.Barrier(2, timeout=10)  # passed only by two blocks at the same time
+    together = threading.Barrier(2, timeout=60)  # passed only by two blocks at the same time
     threads.parallel_for(lambda start, stop: together.wait(), 2, 1)
 
 
@@ -79,7 +79,7 @@ def test_an_exception_reaches_the_caller_and_the_pool_goes_on(number, bad):
 
 def test_an_exception_of_a_helper_reaches_the_caller():
     threads.set_num_threads(2)
-    caller, together = threading.get_ident(), threading.Barrier(2, timeout=10)
+    caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
 
     def function(start, stop):
         together.wait()
@@ -109,7 +109,7 @@ def test_numpy_error_settings_reach_the_helpers():
     threads.set_num_threads(2)
     settings = []
     with np.errstate(divide="raise"):
-        together = threading.Barrier(2, timeout=10)
+        together = threading.Barrier(2, timeout=60)
 
         def function(start, stop):
             together.wait()
@@ -174,7 +174,7 @@ def test_a_forked_child_makes_its_own_pool():
 import os, threading, warnings
 warnings.simplefilter("ignore")  # that forking with threads is delicate is the point
 threads.set_num_threads(2)
-meet = lambda: threading.Barrier(2, timeout=10)
+meet = lambda: threading.Barrier(2, timeout=60)
 def together():
     barrier = meet()
     threads.parallel_for(lambda start, stop: barrier.wait(), 2, 1)

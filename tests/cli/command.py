@@ -42,13 +42,13 @@ def start(*words, module="lucid"):
     )
 
 
-def finish(process, timeout=60):
+def finish(process, timeout=120):
     """Wait for its end."""
     out, err = process.communicate(timeout=timeout)
     return Done(process.returncode, out, err)
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     """Wait until something is so."""
     end = time.monotonic() + seconds
     while not condition():

@@ -4,7 +4,6 @@ import copy
 import inspect
 import math
 import pickle
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -22,6 +21,7 @@ from tests.dropout_family import (
     sample,
     to_numpy,
 )
+from tests.memory import traced
 
 
 def make(member, *args, **kwargs):
@@ -162,19 +162,15 @@ def test_the_mask_is_no_part_of_state_copies_and_pickles(member, device):
 @family
 def test_a_layer_holds_no_array_between_forward_and_backward(member, one_thread):
     layer = make(member)
-    shape = (64, 2**24 // 65_536, *[1] * (len(member.shape) - 3), 1024)  # 64 MiB
+    shape = (64, 2**22 // 65_536, *[1] * (len(member.shape) - 3), 1024)  # 16 MiB
     x = lucid.ones(shape, requires_grad=True)
     layer(x).sum().backward()
     x.grad = None
-    counts = []
-    for _ in range(3):  # a test runner's threads allocate too: the least count is the layer's
-        tracemalloc.start()
+    with traced(__file__) as held:
+        before = held()
         y = layer(x)
         layer.mask  # noqa: B018  reading it leaves nothing behind either
-        counts.append(tracemalloc.get_traced_memory()[0] - y.nbytes)
-        tracemalloc.stop()
-        del y
-    assert min(counts) < 2**11  # the Python objects of a step, and of the output
+        assert held() - before - y.nbytes < 2**11  # the Python objects of a step, and of the output
 
 
 # Settings and modes.

@@ -1,12 +1,9 @@
 """Between forward and backward a dropout keeps a key and a few numbers: no mask, no input.
 
-tracemalloc sees the memory of NumPy's arrays. Only what was allocated under a call of this file is
-counted, so that the other threads of a test runner do not matter. A first call is made before
-counting, so that what a thread keeps for good (a quarter of a mebibyte to draw decisions into) is
-already there.
+A first call is made before counting, so that what a thread keeps for good (a quarter of a mebibyte
+to draw decisions into) is already there.
 """
 
-import gc
 import math
 import tracemalloc
 
@@ -14,28 +11,19 @@ import pytest
 
 import lucid
 from tests.dropout_family import family
+from tests.memory import traced
 
 BYTES = 16 * 2**20
 NODE = 2**10  # bytes: the Python objects of one step (op, edges, key, leaf) must be below 1 KiB
-DEPTH = 40  # frames of a call stack that are remembered: more than lie between here and an array
 
 
 @pytest.fixture
-def traced(one_thread):
-    tracemalloc.start(DEPTH)
-    held()  # what counting itself keeps for good
-    yield
-    tracemalloc.stop()
+def held(one_thread):
+    with traced(__file__) as held:
+        yield held
 
 
-def held():
-    """Bytes that are alive and were allocated under a call of this file."""
-    gc.collect()
-    ours = tracemalloc.Filter(True, __file__, all_frames=True)
-    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).traces)
-
-
-def growth(function, prepare=lambda: None):
+def growth(held, function, prepare=lambda: None):
     """Bytes that the result of function(prepare()) holds."""
     given = prepare()
     before = held()
@@ -45,9 +33,9 @@ def growth(function, prepare=lambda: None):
     return taken
 
 
-def output_alone(x):
+def output_alone(held, x):
     """What a tensor like x, and nothing else, takes: its memory and its two Python objects."""
-    taken = growth(lambda _: lucid.empty_like(x))
+    taken = growth(held, lambda _: lucid.empty_like(x))
     assert BYTES <= taken < BYTES + NODE
     return taken
 
@@ -62,22 +50,22 @@ def large(member, dtype="float32"):
 
 @family
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_nothing_but_the_output_is_held_for_backward(member, dtype, traced):
+def test_nothing_but_the_output_is_held_for_backward(member, dtype, held):
     x = large(member, dtype)
     member(x).sum().backward()
-    assert growth(lambda _: member(x)) - output_alone(x) < NODE
+    assert growth(held, lambda _: member(x)) - output_alone(held, x) < NODE
 
 
 @family
-def test_in_place_not_even_the_output_is_held(member, traced):
+def test_in_place_not_even_the_output_is_held(member, held):
     x = large(member)
     fresh = lambda: x.view(x.shape) * 1  # noqa: E731
     member(fresh(), inplace=True).sum().backward()
-    assert growth(lambda y: member(y, inplace=True), fresh) < NODE
+    assert growth(held, lambda y: member(y, inplace=True), fresh) < NODE
 
 
 @family
-def test_forward_and_backward_need_no_temporary_arrays_of_the_input_s_size(member, traced):
+def test_forward_and_backward_need_no_temporary_arrays_of_the_input_s_size(member, held):
     x = large(member)
     dy = lucid.ones(x.shape)
     member(x).backward(dy)
@@ -91,7 +79,7 @@ def test_forward_and_backward_need_no_temporary_arrays_of_the_input_s_size(membe
 
 
 @family
-def test_a_chain_of_dropouts_keeps_no_values_that_nobody_reads(member, traced):
+def test_a_chain_of_dropouts_keeps_no_values_that_nobody_reads(member, held):
     x = large(member)
     member(x).sum().backward()
 
@@ -101,4 +89,4 @@ def test_a_chain_of_dropouts_keeps_no_values_that_nobody_reads(member, traced):
             y = member(y)
         return y
 
-    assert growth(chain) - output_alone(x) < 5 * NODE  # one result of five, and five nodes
+    assert growth(held, chain) - output_alone(held, x) < 5 * NODE  # a result, five nodes

@@ -1,7 +1,6 @@
 """The clock of the benchmarks: turns, medians, ratios and copies."""
 
 import gc
-import time
 
 import pytest
 
@@ -32,18 +31,30 @@ def test_contenders_take_turns():
     assert len(set(rounds)) > 1  # nobody always follows the same one
 
 
-def test_what_takes_longer_measures_longer():
-    calls = {"short": lambda: time.sleep(0.001), "long": lambda: time.sleep(0.004)}
-    seconds = interleave(calls, rounds=5)
-    assert 2 < ratio(seconds["long"], seconds["short"]).median < 6
-    assert Summary.of(seconds["short"]).median >= 0.001
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only calls move: ``clock(seconds)`` is a call that takes so long."""
+    now = [0.0]
+    monkeypatch.setattr(measure, "perf_counter", lambda: now[0])
+
+    def call(seconds):
+        def move():
+            now[0] += seconds
+
+        return move
+
+    return call
 
 
-def test_a_short_call_is_repeated_until_the_clock_can_see_it():
-    calls = []
-    seconds = interleave({"x": lambda: calls.append(1)}, rounds=3, at_least=1e-3)
-    assert len(calls) > 1000
-    assert all(t < 1e-4 for t in seconds["x"])  # per call, not per repetition
+def test_seconds_are_per_call_however_often_it_is_repeated(clock):
+    seconds = interleave({"short": clock(1e-6), "long": clock(4e-3)}, rounds=5)
+    assert seconds == {"short": pytest.approx([1e-6] * 5), "long": pytest.approx([4e-3] * 5)}
+
+
+def test_a_short_call_is_repeated_until_the_clock_can_see_it(clock):
+    calls, move = [], clock(1e-6)
+    interleave({"x": lambda: calls.append(move())}, rounds=3, at_least=1e-3)
+    assert len(calls) > 3 * 1000
 
 
 def test_the_device_is_waited_for_before_the_clock_starts_and_stops():

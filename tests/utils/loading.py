@@ -17,7 +17,7 @@ from lucid.utils.data import (
     get_worker_info,
 )
 
-PATIENCE = 5  # seconds for what takes up to one on an idle machine; a hang takes for ever
+PATIENCE = 30  # seconds for what takes up to one on an idle machine; a hang takes for ever
 
 fork_only = pytest.mark.skipif(sys.platform != "linux", reason="forks workers")
 
