@@ -1,5 +1,7 @@
 """Fixtures: a test that takes ``device`` runs on the CPU, and on CUDA where there is a GPU."""
 
+import signal
+
 import pytest
 
 import lucid
@@ -17,6 +19,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores Ctrl-C, and so would all the programs that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _emulated(config):
         cuda_emulator.install()
 
