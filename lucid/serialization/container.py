@@ -33,7 +33,7 @@ CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _SEAL = b'{"__metadata__":{"lucid.crc32":"'  # how the header of a lucid file begins
 _DATA_SEAL = b'","lucid.data":"'
 _BLOCK = 1 << 20  # bytes copied, summed and written at a time: they stay in the cache
-_HEADER_AT_MOST = 100_000_000  # as in other safetensors readers
+HEADER_AT_MOST = 100_000_000  # as in other safetensors readers
 
 
 class Entry(NamedTuple):
@@ -129,9 +129,9 @@ def _header(file: BinaryIO, name: str, size: int) -> bytes:
     first = file.read(8)
     length = int.from_bytes(first, "little")
     for magic, what in _OTHERS.items():
-        if first.startswith(magic) and length > _HEADER_AT_MOST:  # a length may begin like a magic
+        if first.startswith(magic) and length > HEADER_AT_MOST:  # a length may begin like a magic
             raise CheckpointError(f"load: {name} is {what}")
-    if len(first) < 8 or length > min(size - 8, _HEADER_AT_MOST):
+    if len(first) < 8 or length > min(size - 8, HEADER_AT_MOST):
         raise CheckpointError(
             f"load: {name} is no checkpoint, or cut off: its header does not fit in {size} bytes"
         )
@@ -145,8 +145,6 @@ def _header(file: BinaryIO, name: str, size: int) -> bytes:
 
 
 _OTHERS = {
-    b"PK\x03\x04": "a zip archive, as torch.save and numpy.savez write; lucid never unpickles."
-    " Hint: with PyTorch, safetensors.torch.save_file(torch.load(path), new_path) converts it",
     b"\x80": "a pickle; lucid never unpickles, since a pickle can run any code."
     " Hint: with what wrote it, load it and save it as safetensors",
     b"\x93NUMPY": "a NumPy array. Hint: lucid.from_numpy(numpy.load(path))",

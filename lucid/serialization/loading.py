@@ -13,6 +13,7 @@ import numpy as np
 from lucid import dtypes
 from lucid.backend import Device
 from lucid.errors import CheckpointError, DeviceError, LucidError
+from lucid.serialization import torch_files
 from lucid.serialization.container import CODES, read
 from lucid.serialization.memory import View
 from lucid.serialization.saving import VERSION
@@ -27,16 +28,19 @@ def load(
     f: str | os.PathLike | BinaryIO,
     map_location: Any = None,
     weights_only: bool = True,
+    mmap: bool | None = None,
 ) -> Any:
     """What was saved, checked byte for byte; nothing in the file is ever executed.
 
     Tensors return to their device, or to where ``map_location`` says: a device; a dict from saved
     to wanted devices; or a function of a CPU tensor and the saved device's name, which answers the
-    tensor, moved or not, or None for the saved device. ``weights_only`` is there for PyTorch's
-    sake, and changes nothing.
+    tensor, moved or not, or None for the saved device. ``weights_only`` and ``mmap`` are there
+    for PyTorch's sake, and change nothing.
 
-    Any other safetensors file is loaded as a dict of tensors, without checksums. A file that is
-    truncated, altered or of another kind is a CheckpointError.
+    Any other safetensors file is loaded as a dict of tensors, without checksums. PyTorch's own
+    files (``torch.save``: .pt, .pth) are read too, as far as they hold tensors in plain containers,
+    such as a state dict; what else they name is refused, since it would have to be run. A file
+    that is truncated, altered or of another kind is a CheckpointError.
     """
     if isinstance(f, str | os.PathLike):
         name = repr(os.fspath(f))
@@ -49,15 +53,24 @@ def load(
         except OSError as error:
             raise type(error)(f"load: can't read {name}: {error.strerror}") from None
         with file:
-            arrays, metadata = read(file, name, whole=True)
+            return _load(file, name, True, map_location)
     elif hasattr(f, "read"):
-        name = "the stream"
         seekable = hasattr(f, "seekable") and f.seekable()
-        arrays, metadata = read(f if seekable else io.BytesIO(f.read()), name, whole=False)
+        stream = f if seekable else io.BytesIO(f.read())
+        return _load(stream, "the stream", False, map_location)
     else:
         raise TypeError(
             f"load: expected a path or a binary file to read from; got {type(f).__name__}"
         )
+
+
+def _load(file: BinaryIO, name: str, whole: bool, map_location: Any) -> Any:
+    """``whole``: nothing may follow the object in the file."""
+    torch = torch_files.is_torch_file(file)
+    arrays: dict[str, np.ndarray] = {}
+    metadata: dict[str, str] = {}
+    if not torch:
+        arrays, metadata = read(file, name, whole=whole)
     version = metadata.get("lucid.version")
     if version not in (None, VERSION):
         raise CheckpointError(
@@ -65,6 +78,8 @@ def load(
             " Hint: upgrade lucid"
         )
     try:
+        if torch:
+            return torch_files.described(file, lambda a: _Memory(a, map_location).tensor)
         return _object(arrays, metadata, map_location)
     except CheckpointError as error:
         raise CheckpointError(f"load: {name}: {error}") from error.__cause__
@@ -77,7 +92,7 @@ def load(
         LucidError,
     ) as error:
         raise CheckpointError(
-            f"load: {name} holds no object that lucid could have saved"
+            f"load: {name} holds no object that {'torch' if torch else 'lucid'} could have saved"
         ) from error
 
 
