@@ -3,19 +3,16 @@
 //   y  = (x - mean) scale w + b        scale = 1 / sqrt(var + eps)
 //   z  = keep ? factor max(y, 0) : 0   the chain: one decision per (n, c), of philox.cuh
 //
-//   kernels    {planes,columns}_statistics: of parts; combine_statistics: mean and var per channel;
-//              update_running; {planes,columns}_normalize
+//   kernels    {planes,columns}_statistics: of parts; combine_statistics: mean and var per channel,
+//              and the running ones; update_running; {planes,columns}_normalize
 //   planes     memory (N, C, inner)        columns: memory (N, inner, C), and (N, C) itself
 //   launch     planes_statistics: a multiple of 32 threads up to 512, `lanes` per plane (0: a block);
 //              columns_statistics, combine_statistics: (8, 1, 2, 4, ... or 32) threads;
 //              planes_normalize: a multiple of 32 up to 256; columns_normalize: two dimensions, up to
 //              256. Any grid. No result depends on grid or block
 //   memory     statistics reads x once (again from a cache); normalize reads x and writes y once
-//   called by  lucid/backend/cuda/batch_norm.py
-#include "philox.cuh"
-#include "reduce.cuh"
-
-#define WIDE typename Compute<T>::type
+//   called by  lucid/backend/cuda/batch_norm.py, lucid/backend/cuda/batch_statistics.py
+#include "batch_norm.cuh"
 
 // Mean and sum of squared distances of one plane each.
 template <typename T>
@@ -108,12 +105,21 @@ __global__ void __launch_bounds__(256, 2)
     }
 }
 
+// One step of a running statistic towards a batch's.
+template <typename T, typename M> __device__ __forceinline__ void follow(T* running, M batch, M momentum) {
+    *running = store<T>(load(*running) * (M(1) - momentum) + momentum * batch);
+}
+
 // Mean and (biased) variance of each channel from those of its parts, which have `count` elements, the
-// last one `rest` (Chan, Golub and LeVeque, 1979).
+// last one `rest` (Chan, Golub and LeVeque, 1979). What a training step wants besides, if asked: the
+// running statistics updated as by update_running, in T or in the computing type; and b copied, for a
+// backward that does not see what became of it since.
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    combine_statistics(const T*, const WIDE* means, const WIDE* squares, WIDE* mean, WIDE* var,
-                       i64 parts, i64 width, i64 count, i64 rest) {
+    combine_statistics(const WIDE* means, const WIDE* squares, WIDE* mean, WIDE* var, i64 parts,
+                       i64 width, i64 count, i64 rest, T* running_mean, T* running_var,
+                       WIDE* wide_running_mean, WIDE* wide_running_var, i64* batches, double momentum,
+                       double correction, const T* b_narrow, const WIDE* b_wide, WIDE* b_copy) {
     typedef WIDE M;
     __shared__ M centers[COLUMN_LANES];
     const i64 start = static_cast<i64>(blockIdx.x) * COLUMN_LANES, column = start + threadIdx.x;
@@ -138,95 +144,55 @@ __global__ void __launch_bounds__(256, 2)
             r.at[0] += squares[part * width + column] + size * away * away;
         },
         [&](int, int lane, int, M sum) {
-            if (start + lane >= width) return;
-            mean[start + lane] = centers[lane];
-            var[start + lane] = sum / n;
+            const i64 c = start + lane;
+            if (c >= width) return;
+            const M average = centers[lane], spread = sum / n, m = static_cast<M>(momentum);
+            const M unbiased = spread * static_cast<M>(correction);
+            mean[c] = average;
+            var[c] = spread;
+            if (running_mean) follow(running_mean + c, average, m);
+            if (running_var) follow(running_var + c, unbiased, m);
+            if (wide_running_mean) follow(wide_running_mean + c, average, m);
+            if (wide_running_var) follow(wide_running_var + c, unbiased, m);
+            if (batches && c == 0) ++*batches;
+            if (b_copy) b_copy[c] = Parameter<T>{b_narrow, b_wide, M(0)}[c];
         });
 }
 
-// running = (1 - momentum) running + momentum batch, var as the unbiased estimate.
+// running = (1 - momentum) running + momentum batch, var as the unbiased estimate; and one more in
+// batches. A negative momentum: 1 / batches, so that they become the mean over all batches; then the
+// grid must be one block, as others could read the counter after it was written.
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    update_running(T* running_mean, T* running_var, const WIDE* mean, const WIDE* var, i64 channels,
-                   double momentum, double correction) {
+    update_running(T* running_mean, T* running_var, const WIDE* mean, const WIDE* var, i64* batches,
+                   i64 channels, double momentum, double correction) {
     typedef WIDE M;
+    if (momentum < 0) {
+        momentum = 1.0 / static_cast<double>(*batches + 1);
+        __syncthreads();
+    }
     const M m = static_cast<M>(momentum), c = static_cast<M>(correction);
     i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i == 0 && batches) ++*batches;
     for (; i < channels; i += static_cast<i64>(gridDim.x) * blockDim.x) {
-        if (running_mean) running_mean[i] = store<T>(load(running_mean[i]) * (M(1) - m) + m * mean[i]);
-        if (running_var) running_var[i] = store<T>(load(running_var[i]) * (M(1) - m) + m * (var[i] * c));
+        if (running_mean) follow(running_mean + i, mean[i], m);
+        if (running_var) follow(running_var + i, var[i] * c, m);
     }
 }
 
-// What becomes of y after the norm: nothing, relu, or relu and dropout2d.
-struct Chain {
-    int relu;
-    u64 threshold;  // 0: no decisions
-    double factor;
-    Key key;
-};
-
-template <typename T> struct Norm {
-    typedef WIDE M;
-    const M* mean;
-    const M* var;
-    Parameter<T> w, b;
-    M eps;
-    __device__ __forceinline__ M scale(i64 c) const { return M(1) / root(var[c] + eps); }
-};
-
-template <typename M> __device__ __forceinline__ M finish(M y, bool keep, const Chain& chain) {
-    if (chain.relu) y = maximum(y, M(0));
-    return keep ? y * static_cast<M>(chain.factor) : M(0);
-}
-
-// A warp takes `chunk` elements, as bernoulli_affine_channel does: its lanes decide for all channels
-// in reach, then walk side by side.
 template <int N, typename T>
 __device__ void normalize_planes(const T* x, T* y, i64 n, u32 inner, u32 channels, const Norm<T>& norm,
                                  const Chain& chain) {
     typedef WIDE M;
-    const int lane = threadIdx.x & 31, warps = blockDim.x / 32, chunk = inner < 8 ? 512 : 2048;
-    i64 base = (static_cast<i64>(blockIdx.x) * warps + threadIdx.x / 32) * chunk;
-    for (; base < n; base += static_cast<i64>(gridDim.x) * warps * chunk) {
-        u32 inside, channel;
-        const u64 plane = divide(base, inner, inside);
-        divide(plane, channels, channel);
-        const u32 skipped = plane & 15;
-        u32 mine = ~0u;
-        if (chain.threshold && lane <= (skipped + (inside + chunk - 1) / inner) / 16) {
-            mine = keep_bits(chain.key, plane / 16 + lane, chain.threshold);
-        }
-        for (int at = lane * N; at < chunk; at += 32 * N) {
-            const u32 behind = (inside + at) / inner;  // planes
-            u32 keep = 1;
-            if (chain.threshold) {
-                const u32 decision = skipped + behind;
-                keep = __shfl_sync(FULL_WARP, mine, decision / 16) >> (decision % 16) & 1;
-            }
-            if (base + at >= n) continue;
-            const u32 c = (channel + behind) % channels;
-            const M mean = norm.mean[c], steep = norm.scale(c) * norm.w[c], level = norm.b[c];
-            M v[N];
-            read(x + base + at, v);
+    over_planes<N>(n, inner, channels, chain.drawn, [&](i64 at, u32 c, bool keep) {
+        const Line<M> line(norm, c);
+        M v[N];
+        read(x + at, v);
 #pragma unroll
-            for (int j = 0; j < N; ++j) v[j] = finish((v[j] - mean) * steep + level, keep, chain);
-            write(y + base + at, v);
-        }
-    }
+        for (int j = 0; j < N; ++j) v[j] = chain.forward(line.at(v[j]), keep);
+        write(y + at, v);
+    });
 }
-
-#define NORM_ARGUMENTS                                                                            \
-    const WIDE *mean, const WIDE *var, const T *w_narrow, const WIDE *w_wide, const T *b_narrow,  \
-        const WIDE *b_wide, double eps
-#define NORM                                                                                  \
-    const Norm<T> norm = {mean, var, {w_narrow, w_wide, WIDE(1)}, {b_narrow, b_wide, WIDE(0)}, \
-                          static_cast<WIDE>(eps)};
-#define CHAIN_ARGUMENTS                                                                       \
-    int relu, u64 threshold, double factor, u64 seed, u64 stream, u64 offset_low, u64 offset_high, \
-        const u64 *base
-#define CHAIN                               \
-    const Chain chain = {relu, threshold, factor, key_of(seed, stream, offset_low, offset_high, base)};
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
@@ -239,45 +205,22 @@ __global__ void __launch_bounds__(256, 2)
     }
 }
 
-// Decisions first .. first + count - 1 (count <= 16) as bits; they may lie in two Philox blocks.
-__device__ __forceinline__ u32 decisions(const Chain& chain, u64 first) {
-    if (!chain.threshold) return ~0u;
-    const u32 offset = first % 16;
-    u32 bits = keep_bits(chain.key, first / 16, chain.threshold) >> offset;
-    if (offset) bits |= keep_bits(chain.key, first / 16 + 1, chain.threshold) << (16 - offset);
-    return bits;
-}
-
-// A thread keeps N neighbouring channels of a sample and walks over its positions.
 template <int N, typename T>
 __device__ void normalize_columns(const T* x, T* y, i64 samples, i64 inner, u32 channels,
                                   const Norm<T>& norm, const Chain& chain) {
     typedef WIDE M;
-    const i64 groups = channels / N, tiles = samples * groups;
-    i64 tile = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-    for (; tile < tiles; tile += static_cast<i64>(gridDim.x) * blockDim.x) {
-        const i64 sample = tile / groups;
-        const u32 channel = static_cast<u32>(tile - sample * groups) * N;
-        const u32 keep = decisions(chain, static_cast<u64>(sample) * channels + channel);
-        M mean[N], steep[N], level[N];
+    over_columns<N>(samples, inner, channels, chain.drawn, [&](i64 corner, u32 channel, u32 keep) {
+        Line<M> line[N];
 #pragma unroll
-        for (int j = 0; j < N; ++j) {
-            mean[j] = norm.mean[channel + j];
-            steep[j] = norm.scale(channel + j) * norm.w[channel + j];
-            level[j] = norm.b[channel + j];
-        }
-        for (i64 i = static_cast<i64>(blockIdx.y) * blockDim.y + threadIdx.y; i < inner;
-             i += static_cast<i64>(gridDim.y) * blockDim.y) {
-            const i64 at = (sample * inner + i) * channels + channel;
+        for (int j = 0; j < N; ++j) line[j] = Line<M>(norm, channel + j);
+        for (i64 i = first_position(); i < inner; i += all_positions()) {
             M v[N];
-            read(x + at, v);
+            read(x + corner + i * channels, v);
 #pragma unroll
-            for (int j = 0; j < N; ++j) {
-                v[j] = finish((v[j] - mean[j]) * steep[j] + level[j], keep >> j & 1, chain);
-            }
-            write(y + at, v);
+            for (int j = 0; j < N; ++j) v[j] = chain.forward(line[j].at(v[j]), keep >> j & 1);
+            write(y + corner + i * channels, v);
         }
-    }
+    });
 }
 
 template <typename T>

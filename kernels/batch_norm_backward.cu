@@ -1,6 +1,6 @@
 // The gradient of batch norm per channel, and of the chain batch norm + relu + dropout2d.
 //
-//   g  = dy, or of the chain, whose output is z: z == 0 ? 0 : factor dy. Nothing is drawn again
+//   g  = dy, or of the chain: keep and y > 0 ? factor dy : 0. y is computed and keep drawn again
 //   dx = g scale w, or, where mean and var are x's own (n elements each),
 //        g scale w - (scale w sum(g) - dmean) / n
 //        - (x - mean) (scale w scale^2 sum(g (x - mean)) - 2 dvar) / n
@@ -10,84 +10,116 @@
 //              {planes,columns}_backward: dx
 //   planes     memory (N, C, inner)        columns: memory (N, inner, C), and (N, C) itself
 //   launch     planes_sums: a multiple of 32 threads up to 512, `lanes` per plane (0: a block);
-//              columns_sums and combine_sums: (8, 1, 2, 4, ... or 32) threads; planes_backward: up to
-//              256; columns_backward: two dimensions, up to 256. No result depends on grid or block
-//   memory     dy and x (and z) are read twice, dx is written once
+//              columns_sums and combine_sums: (8, 1, 2, 4, ... or 32) threads; planes_backward: a
+//              multiple of 32 up to 256; columns_backward: two dimensions, up to 256. No result
+//              depends on grid or block
+//   memory     dy and x are read twice, dx is written once
 //   called by  lucid/backend/cuda/batch_norm.py
-#include "reduce.cuh"
+#include "batch_norm.cuh"
 
-#define WIDE typename Compute<T>::type
-
-// N elements of g.
-template <int N, typename T, typename M>
-__device__ __forceinline__ void upstream(const T* dy, const T* z, i64 at, i64 length, bool whole,
-                                         M factor, M (&g)[N]) {
-    fetch(dy, at, length, whole, g, M(0));
-    if (z == nullptr) return;
-    M kept[N];
-    fetch(z, at, length, whole, kept, M(0));
-#pragma unroll
-    for (int j = 0; j < N; ++j) g[j] = kept[j] == M(0) ? M(0) : g[j] * factor;
+// Decisions for a block: bits of 16 per word, from `first` on. All threads call it.
+__device__ __forceinline__ void draw_for_block(const Decisions& drawn, u64 first, int count,
+                                               u32* words) {
+    const int words_in_all = (static_cast<int>(first % 16) + count + 15) / 16;
+    __syncthreads();  // the last ones may still be read
+    for (int i = threadIdx.x; i < words_in_all; i += blockDim.x) {
+        words[i] = keep_bits(drawn.key, first / 16 + i, drawn.threshold);
+    }
+    __syncthreads();
 }
 
 // partial: sums of g (x - mean) of all planes, then of g.
 template <typename T>
 __global__ void __launch_bounds__(512, 1)
-    planes_sums(const T* dy, const T* x, const T* z, const WIDE* mean, WIDE* partial, i64 planes,
-                i64 inner, u32 channels, double factor, int lanes) {
+    planes_sums(const T* dy, const T* x, WIDE* partial, i64 planes, i64 inner, u32 channels, int lanes,
+                NORM_ARGUMENTS, CHAIN_ARGUMENTS) {
     typedef WIDE M;
     typedef Sums<M, 2> R;
     const int N = Vector<T>::N;
-    const bool whole = is_aligned(x) && is_aligned(dy) && is_aligned(z) && inner % N == 0;
+    __shared__ u32 words[512 / 16 + 1];
+    NORM CHAIN
+    const bool whole = is_aligned(x) && is_aligned(dy) && inner % N == 0;
     const i64 vectors = (inner + N - 1) / N;
     const Team team(lanes);
-    for (i64 plane = team.first; team.any(plane, planes); plane += team.step) {
-        const bool mine = plane < planes;
+    const int teams = lanes ? blockDim.x / lanes : 1, mine = lanes ? threadIdx.x / lanes : 0;
+    for (i64 base = team.first - mine; base < planes; base += team.step) {
+        const i64 plane = base + mine;
+        const bool real = plane < planes;
+        bool keep = true;
+        if (chain.drawn.threshold) {
+            draw_for_block(chain.drawn, base, teams, words);
+            const u32 decision = static_cast<u32>(base % 16) + mine;
+            keep = words[decision / 16] >> (decision % 16) & 1;
+        }
+        Line<M> line(norm, plane % channels);
         const i64 start = plane * inner;
-        const M center = mean[plane % channels];
-        const T* kept = z ? z + start : nullptr;
-        const R sums = team.over<R>(mine ? vectors : 0, [&](i64 i, R& r) {
+        const R sums = team.over<R>(real ? vectors : 0, [&](i64 i, R& r) {
             M g[N], v[N];
-            upstream(dy + start, kept, i * N, inner, whole, static_cast<M>(factor), g);
-            fetch(x + start, i * N, inner, whole, v, center);
+            fetch(dy + start, i * N, inner, whole, g, M(0));
+            fetch(x + start, i * N, inner, whole, v, line.mean);
 #pragma unroll
             for (int j = 0; j < N; ++j) {
-                r.at[0] += g[j] * (v[j] - center);
+                if (chain.relu) g[j] = chain.backward(g[j], line.at(v[j]), keep);
+                r.at[0] += g[j] * (v[j] - line.mean);
                 r.at[1] += g[j];
             }
         });
-        if (mine && team.rank == 0) {
+        if (real && team.rank == 0) {
             partial[plane] = sums.at[0];
             partial[planes + plane] = sums.at[1];
         }
     }
 }
 
+// Decisions of columns_sums: a chunk of rows reaches into this many samples at most.
+const int SAMPLES = 256;
+
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    columns_sums(const T* dy, const T* x, const T* z, const WIDE* mean, WIDE* partial, i64 rows,
-                 i64 width, i64 chunk, double factor) {
+    columns_sums(const T* dy, const T* x, WIDE* partial, i64 rows, u32 inner, i64 width, i64 chunk,
+                 NORM_ARGUMENTS, CHAIN_ARGUMENTS) {
     typedef WIDE M;
     const int N = Vector<T>::N;
-    const bool whole = is_aligned(x) && is_aligned(dy) && is_aligned(z) && width % N == 0;
+    __shared__ unsigned char bits[SAMPLES][COLUMN_LANES];
+    NORM CHAIN
+    const bool whole = is_aligned(x) && is_aligned(dy) && width % N == 0;
     const i64 chunks = (rows + chunk - 1) / chunk;
     const i64 start = static_cast<i64>(blockIdx.x) * COLUMN_LANES * N, column = start + threadIdx.x * N;
-    M center[N];
-#pragma unroll
-    for (int j = 0; j < N; ++j) center[j] = column + j < width ? mean[column + j] : M(0);
+    __shared__ Line<M> lines[COLUMN_LANES][N];  // in registers they would leave too few
+    for (int i = threadIdx.y * COLUMN_LANES + threadIdx.x; i < COLUMN_LANES * N;
+         i += blockDim.y * COLUMN_LANES) {
+        lines[i / N][i % N] = Line<M>(norm, start + i < width ? start + i : width - 1);
+    }
+    __syncthreads();
     for (i64 c = blockIdx.y; c < chunks; c += gridDim.y) {
-        const i64 last = (c + 1) * chunk < rows ? (c + 1) * chunk : rows;
+        const i64 first = c * chunk, last = first + chunk < rows ? first + chunk : rows;
+        const i64 sample = first / inner, corner = sample * inner;
+        if (chain.drawn.threshold) {
+            const int samples = static_cast<int>((last - 1) / inner - sample) + 1;
+            __syncthreads();  // the last chunk's may still be read
+            for (int i = threadIdx.y * COLUMN_LANES + threadIdx.x; i < samples * COLUMN_LANES;
+                 i += blockDim.y * COLUMN_LANES) {
+                const u64 decision = (sample + i / COLUMN_LANES) * width + start + i % COLUMN_LANES * N;
+                bits[i / COLUMN_LANES][i % COLUMN_LANES] = chain.drawn.bits(decision, N);
+            }
+            __syncthreads();
+        }
         column_sums<2, N, M>(
-            c * chunk, last,
+            first, last,
             [&](i64 row, Sums<M, 2 * N>& r) {
                 if (column >= width) return;
                 M g[N], v[N];
-                const T* kept = z ? z + row * width : nullptr;
-                upstream(dy + row * width, kept, column, width, whole, static_cast<M>(factor), g);
+                fetch(dy + row * width, column, width, whole, g, M(0));
                 fetch(x + row * width, column, width, whole, v, M(0));
+                u32 keep = ~0u;
+                if (chain.drawn.threshold) {
+                    keep = bits[static_cast<u32>(row - corner) / inner][threadIdx.x];
+                }
 #pragma unroll
                 for (int j = 0; j < N; ++j) {
-                    r.at[j] += g[j] * (v[j] - center[j]);
+                    const Line<M>& line = lines[threadIdx.x][j];
+                    if (chain.relu) g[j] = chain.backward(g[j], line.at(v[j]), keep >> j & 1);
+                    r.at[j] += g[j] * (v[j] - line.mean);
                     r.at[N + j] += g[j];
                 }
             },
@@ -127,15 +159,12 @@ __global__ void __launch_bounds__(256, 2)
 // dx = g steep + (x - mean) bend + level, per channel.
 template <typename T> struct Slope {
     typedef WIDE M;
-    const M *mean, *var, *along, *total, *dmean, *dvar;  // along is null for given statistics
-    Parameter<T> w;
-    M eps, n, factor;
-    __device__ __forceinline__ void at(i64 c, M& steep, M& bend, M& level) const {
-        const M scale = M(1) / root(var[c] + eps);
-        steep = scale * w[c];
+    const M *along, *total, *dmean, *dvar;  // along is null for given statistics
+    M n;
+    __device__ __forceinline__ void at(const Norm<T>& norm, i64 c, M steep, M& bend, M& level) const {
         bend = level = M(0);
         if (along == nullptr) return;
-        bend = -steep * scale * scale * along[c];
+        bend = -steep * along[c] / (norm.var[c] + norm.eps);
         level = -steep * total[c];
         if (dvar) bend += M(2) * dvar[c];
         if (dmean) level += dmean[c];
@@ -144,91 +173,79 @@ template <typename T> struct Slope {
     }
 };
 
-#define SLOPE_ARGUMENTS                                                                        \
-    const WIDE *mean, const WIDE *var, const WIDE *along, const WIDE *total, const WIDE *dmean, \
-        const WIDE *dvar, const T *w_narrow, const WIDE *w_wide, double eps, double n, double factor
-#define SLOPE                                                                                   \
-    const Slope<T> slope = {mean, var, along, total, dmean, dvar, {w_narrow, w_wide, WIDE(1)},  \
-                            static_cast<WIDE>(eps), static_cast<WIDE>(n), static_cast<WIDE>(factor)};
+#define SLOPE_ARGUMENTS \
+    const WIDE *along, const WIDE *total, const WIDE *dmean, const WIDE *dvar, double n
+#define SLOPE const Slope<T> slope = {along, total, dmean, dvar, static_cast<WIDE>(n)};
 
 template <int N, typename T>
-__device__ void planes_dx(const T* dy, const T* x, const T* z, T* dx, i64 size, u32 inner,
-                          u32 channels, const Slope<T>& slope) {
+__device__ void planes_dx(const T* dy, const T* x, T* dx, i64 size, u32 inner, u32 channels,
+                          const Slope<T>& slope, const Norm<T>& norm, const Chain& chain) {
     typedef WIDE M;
-    const i64 step = static_cast<i64>(gridDim.x) * blockDim.x * N;
-    i64 at = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * N;
-    for (; at < size; at += step) {
-        u32 rest, c;
-        divide(divide(at, inner, rest), channels, c);
-        M steep, bend, level, g[N], v[N];
-        slope.at(c, steep, bend, level);
-        upstream(dy, z, at, size, true, slope.factor, g);
-        if (slope.along) {
-            read(x + at, v);
+    over_planes<N>(size, inner, channels, chain.drawn, [&](i64 at, u32 c, bool keep) {
+        const Line<M> line(norm, c);
+        M bend, level, g[N], v[N];
+        slope.at(norm, c, line.steep, bend, level);
+        read(dy + at, g);
+        if (x) read(x + at, v);
 #pragma unroll
-            for (int j = 0; j < N; ++j) g[j] = g[j] * steep + (v[j] - slope.mean[c]) * bend + level;
-        } else {
-#pragma unroll
-            for (int j = 0; j < N; ++j) g[j] *= steep;
+        for (int j = 0; j < N; ++j) {
+            if (chain.relu) g[j] = chain.backward(g[j], line.at(v[j]), keep);
+            g[j] *= line.steep;
+            if (slope.along) g[j] += (v[j] - line.mean) * bend + level;
         }
         write(dx + at, g);
-    }
+    });
 }
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    planes_backward(const T* dy, const T* x, const T* z, T* dx, i64 size, u32 inner, u32 channels,
-                    SLOPE_ARGUMENTS) {
-    SLOPE
-    const bool aligned = is_aligned(dy) && is_aligned(x) && is_aligned(z) && is_aligned(dx);
-    if (aligned && inner % Vector<T>::N == 0) {
-        planes_dx<Vector<T>::N>(dy, x, z, dx, size, inner, channels, slope);
+    planes_backward(const T* dy, const T* x, T* dx, i64 size, u32 inner, u32 channels, SLOPE_ARGUMENTS,
+                    NORM_ARGUMENTS, CHAIN_ARGUMENTS) {
+    SLOPE NORM CHAIN
+    if (is_aligned(dy) && is_aligned(x) && is_aligned(dx) && inner % Vector<T>::N == 0) {
+        planes_dx<Vector<T>::N>(dy, x, dx, size, inner, channels, slope, norm, chain);
     } else {
-        planes_dx<1>(dy, x, z, dx, size, inner, channels, slope);
+        planes_dx<1>(dy, x, dx, size, inner, channels, slope, norm, chain);
     }
 }
 
 template <int N, typename T>
-__device__ void columns_dx(const T* dy, const T* x, const T* z, T* dx, i64 rows, u32 channels,
-                           const Slope<T>& slope) {
+__device__ void columns_dx(const T* dy, const T* x, T* dx, i64 samples, i64 inner, u32 channels,
+                           const Slope<T>& slope, const Norm<T>& norm, const Chain& chain) {
     typedef WIDE M;
-    const u32 groups = channels / N;
-    u32 group = blockIdx.x * blockDim.x + threadIdx.x;
-    for (; group < groups; group += gridDim.x * blockDim.x) {
-        const u32 c = group * N;
-        M steep[N], bend[N], level[N], mean[N];
+    over_columns<N>(samples, inner, channels, chain.drawn, [&](i64 corner, u32 channel, u32 keep) {
+        Line<M> line[N];
+        M bend[N], level[N];
 #pragma unroll
         for (int j = 0; j < N; ++j) {
-            slope.at(c + j, steep[j], bend[j], level[j]);
-            mean[j] = slope.mean[c + j];
+            line[j] = Line<M>(norm, channel + j);
+            slope.at(norm, channel + j, line[j].steep, bend[j], level[j]);
         }
-        for (i64 row = static_cast<i64>(blockIdx.y) * blockDim.y + threadIdx.y; row < rows;
-             row += static_cast<i64>(gridDim.y) * blockDim.y) {
-            const i64 at = row * channels + c;
+#pragma unroll 2  // more is more than the registers hold
+        for (i64 i = first_position(); i < inner; i += all_positions()) {
+            const i64 at = corner + i * channels;
             M g[N], v[N];
-            upstream(dy, z, at, at + N, true, slope.factor, g);
-            if (slope.along) {
-                read(x + at, v);
+            read(dy + at, g);
+            if (x) read(x + at, v);
 #pragma unroll
-                for (int j = 0; j < N; ++j) g[j] = g[j] * steep[j] + (v[j] - mean[j]) * bend[j] + level[j];
-            } else {
-#pragma unroll
-                for (int j = 0; j < N; ++j) g[j] *= steep[j];
+            for (int j = 0; j < N; ++j) {
+                if (chain.relu) g[j] = chain.backward(g[j], line[j].at(v[j]), keep >> j & 1);
+                g[j] *= line[j].steep;
+                if (slope.along) g[j] += (v[j] - line[j].mean) * bend[j] + level[j];
             }
             write(dx + at, g);
         }
-    }
+    });
 }
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    columns_backward(const T* dy, const T* x, const T* z, T* dx, i64 rows, u32 channels,
-                     SLOPE_ARGUMENTS) {
-    SLOPE
-    const bool aligned = is_aligned(dy) && is_aligned(x) && is_aligned(z) && is_aligned(dx);
-    if (aligned && channels % Vector<T>::N == 0) {
-        columns_dx<Vector<T>::N>(dy, x, z, dx, rows, channels, slope);
+    columns_backward(const T* dy, const T* x, T* dx, i64 samples, i64 inner, u32 channels,
+                     SLOPE_ARGUMENTS, NORM_ARGUMENTS, CHAIN_ARGUMENTS) {
+    SLOPE NORM CHAIN
+    if (is_aligned(dy) && is_aligned(x) && is_aligned(dx) && channels % Vector<T>::N == 0) {
+        columns_dx<Vector<T>::N>(dy, x, dx, samples, inner, channels, slope, norm, chain);
     } else {
-        columns_dx<1>(dy, x, z, dx, rows, channels, slope);
+        columns_dx<1>(dy, x, dx, samples, inner, channels, slope, norm, chain);
     }
 }

@@ -8,13 +8,13 @@
 //   decisions  number i belongs to logical, C-order index i, whatever the memory layout, the grid
 //              or the block; 16 of them come from one Philox block. No mask is stored.
 //   launch     at most 256 threads, whole warps; any such grid and block give the same result
+//   16 bits    bernoulli_affine has a way of its own for half and bfloat16: dropout_halves.cuh
 //   memory     reads n, writes n elements, 16 bytes at a time where pointers and sizes allow
 //   select     a dropped NaN or Inf leaves no trace; y may be x, so loads that shall be under way
 //              together stand before the first store
 //   called by  lucid/backend/cuda/dropout.py
+#include "dropout_halves.cuh"
 #include "philox.cuh"
-
-#define FULL_WARP 0xFFFFFFFFu
 
 // scale, shift and fill in the type that T computes in.
 template <typename T> struct Law {
@@ -45,6 +45,20 @@ __device__ __forceinline__ i64 this_warp() {
     return static_cast<i64>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
 }
 
+// The elements of the 512 at `chunk` * 512 that there are, by one warp.
+template <typename T>
+__device__ void walk_rest(const T* x, T* y, i64 n, i64 chunk, Key key, u64 threshold,
+                          const Law<T>& law) {
+    const int lane = threadIdx.x & 31;
+    const u32 mine = keep_bits(key, static_cast<u64>(chunk) * 32 + lane, threshold);
+#pragma unroll 1
+    for (int at = lane; at < 512; at += 32) {
+        const u32 bits = __shfl_sync(FULL_WARP, mine, at / 16) >> (at % 16);
+        const i64 here = chunk * 512 + at;
+        if (here < n) y[here] = law(x[here], bits & 1);
+    }
+}
+
 // A warp takes 512 elements: each lane decides for 16 of them, then the lanes walk through them
 // side by side, N elements each, and fetch the 16 bits that they need from the lane that has them.
 template <int N, typename T>
@@ -65,15 +79,7 @@ __device__ void walk(const T* x, T* y, i64 n, Key key, u64 threshold, const Law<
             store_pack<N>(y + first + step * 32 * N, law(packs[step], bits));
         }
     }
-    if (chunk * 512 < n) {  // the rest, by the one warp whose turn it is
-        const u32 mine = keep_bits(key, static_cast<u64>(chunk) * 32 + lane, threshold);
-#pragma unroll 1
-        for (int at = lane; at < 512; at += 32) {
-            const u32 bits = __shfl_sync(FULL_WARP, mine, at / 16) >> (at % 16);
-            const i64 here = chunk * 512 + at;
-            if (here < n) y[here] = law(x[here], bits & 1);
-        }
-    }
+    if (chunk * 512 < n) walk_rest(x, y, n, chunk, key, threshold, law);  // it is this warp's turn
 }
 
 template <typename T>
@@ -83,7 +89,18 @@ __global__ void __launch_bounds__(256)
                      const u64* base) {
     const Key key = key_of(seed, stream, offset_low, offset_high, base);
     const Law<T> law(scale, shift, fill);
-    if (is_aligned(x) && is_aligned(y)) {
+    const bool aligned = is_aligned(x) && is_aligned(y);
+    if constexpr (sizeof(T) == 2) {
+        if (aligned && SharedDraw::suits(key, static_cast<u64>(n / 16))) {
+            __shared__ SharedDraw draw;
+            draw.prepare(key);
+            i64 chunk = 2 * walk_pairs(x, y, n, draw, threshold, law.scale, law.shift, law.fill);
+#pragma unroll 1
+            for (; chunk * 512 < n; ++chunk) walk_rest(x, y, n, chunk, key, threshold, law);
+            return;
+        }
+    }
+    if (aligned && sizeof(T) > 2) {
         walk<Vector<T>::N>(x, y, n, key, threshold, law);
     } else {
         walk<1>(x, y, n, key, threshold, law);

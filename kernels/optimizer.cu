@@ -5,7 +5,7 @@
 //   adam    p *= shrink;  g += decay p;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
 //           p -= size m / (sqrt(v) / root + eps)         (amsgrad: the largest v so far)
 //   norm    total = sqrt(sum(g^2)), or the largest |g|; g *= min(1, limit / (total + 1e-6))
-//   unscale g *= factor; found = 1 if any g is not finite
+//   unscale g *= factor, if there is one; found = 1 if any g is not finite
 //
 //   table      tensors x COLUMNS addresses (parameter, gradient, states), in device memory
 //   first      tensors + 1: the number of each tensor's first chunk; a chunk has CHUNK elements
@@ -13,7 +13,11 @@
 //   launch     256 threads, a block per chunk; any grid and block give the same result
 //   memory     sgd reads p, g, (b), writes p, (b); adam reads p, g, m, v, writes p, m, v; norm reads g;
 //              16 bytes at a time where all of a tensor's addresses allow
-//   skip       nothing is changed where *found is not 0; the gradient is multiplied by *scale first
+//   skip       nothing is changed where *found is not 0; else the gradient is divided by *scale first,
+//              where it lies
+//   rate       lr, from float or double device memory where a pointer is given
+//   counted    adam whose step counts lie on the device, the table's last column: count_steps adds 1
+//              and writes per tensor what the host otherwise passes: size, root, shrink
 //   called by  lucid/backend/cuda/optimizer.py
 #include "reduce.cuh"
 
@@ -81,12 +85,16 @@ __device__ __forceinline__ void update_by(T* const (&p)[K], u32 written, i64 sta
     }
 }
 
+// Tells f which tensor comes next; most don't care.
+template <typename F> __device__ __forceinline__ void begin_tensor(F&, int) {}
+
 // f on every element of the columns column .. column + K - 1 of all tensors.
 template <int K, typename T, typename F>
-__device__ __forceinline__ void update(const Tensors& tensors, int column, u32 written, const F& f) {
+__device__ __forceinline__ void update(const Tensors& tensors, int column, u32 written, F f) {
     const i64 chunks = tensors.first[tensors.count];
     for (i64 chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
         const int t = tensors.of_chunk(chunk);
+        begin_tensor(f, t);
         const i64 start = (chunk - tensors.first[t]) * CHUNK, size = tensors.sizes[t];
         const i64 stop = start + CHUNK < size ? start + CHUNK : size;
         T* p[K];
@@ -109,7 +117,15 @@ __device__ __forceinline__ void update(const Tensors& tensors, int column, u32 w
 #define SCALE_AND_FOUND const float *scale, const float *found
 #define FACTOR \
     if (found && *found != 0.0f) return; \
-    const M factor = sign * (scale ? static_cast<M>(*scale) : M(1));
+    const M sign = maximize ? M(-1) : M(1); \
+    const M factor = scale ? M(1) / static_cast<M>(*scale) : M(1); \
+    const u32 unscaled = scale ? 2 : 0;  // column 1, the gradient, is written too
+#define RATE double lr_, const float *rate, const double *wide_rate
+
+// A learning rate, from wherever it lies.
+__device__ __forceinline__ double rate_of(RATE) {
+    return rate ? static_cast<double>(*rate) : wide_rate ? *wide_rate : lr_;
+}
 
 // No 0 * inf where there is no decay.
 template <typename M> __device__ __forceinline__ M decayed(M g, M p, M decay) {
@@ -118,35 +134,43 @@ template <typename M> __device__ __forceinline__ M decayed(M g, M p, M decay) {
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    sgd_plain(const T*, TABLE, SCALE_AND_FOUND, double lr_, double decay_, int maximize) {
+    sgd_plain(const T*, TABLE, SCALE_AND_FOUND, RATE, double decay_, int maximize) {
     typedef WIDE M;
-    const M lr = static_cast<M>(lr_), decay = static_cast<M>(decay_), sign = maximize ? M(-1) : M(1);
     TENSORS FACTOR
-    update<2, T>(tensors, 0, 1, [&](M (&v)[2]) {
-        const M g = decayed(v[1] * factor, v[0], decay);
-        v[0] -= lr * g;
+    const M lr = static_cast<M>(rate_of(lr_, rate, wide_rate)), decay = static_cast<M>(decay_);
+    update<2, T>(tensors, 0, 1 | unscaled, [&](M (&v)[2]) {
+        v[1] *= factor;
+        v[0] -= lr * decayed(v[1] * sign, v[0], decay);
     });
 }
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    sgd_momentum(const T*, TABLE, SCALE_AND_FOUND, double lr_, double decay_, double momentum_,
+    sgd_momentum(const T*, TABLE, SCALE_AND_FOUND, RATE, double decay_, double momentum_,
                  double dampening, int nesterov, int maximize, int begins) {
     typedef WIDE M;
-    const M lr = static_cast<M>(lr_), decay = static_cast<M>(decay_), sign = maximize ? M(-1) : M(1);
-    const M momentum = static_cast<M>(momentum_), fresh = static_cast<M>(1 - dampening);
     TENSORS FACTOR
-    update<3, T>(tensors, 0, 5, [&](M (&v)[3]) {
-        const M g = decayed(v[1] * factor, v[0], decay);
+    const M lr = static_cast<M>(rate_of(lr_, rate, wide_rate)), decay = static_cast<M>(decay_);
+    const M momentum = static_cast<M>(momentum_), fresh = static_cast<M>(1 - dampening);
+    update<3, T>(tensors, 0, 5 | unscaled, [&](M (&v)[3]) {
+        v[1] *= factor;
+        const M g = decayed(v[1] * sign, v[0], decay);
         v[2] = begins ? g : v[2] * momentum + g * fresh;
         v[0] -= lr * (nesterov ? g + v[2] * momentum : v[2]);
     });
 }
 
-template <typename M> struct AdamStep {
-    M decay, shrink, beta1, beta2, eps, size, root_of, factor;
-    template <int K> __device__ __forceinline__ void operator()(M (&v)[K]) const {
-        const M p = v[0] * shrink, g = decayed(v[1] * factor, p, decay);
+// What an Adam step takes besides lr and betas, per tensor: 3 numbers.
+struct Counted {
+    double size, root, shrink;
+};
+
+template <typename M, int K> struct AdamStep {
+    M decay, shrink, beta1, beta2, eps, size, root_of, factor, sign;
+    const Counted* counted;
+    __device__ __forceinline__ void operator()(M (&v)[K]) const {
+        v[1] *= factor;
+        const M p = v[0] * shrink, g = decayed(v[1] * sign, p, decay);
         v[2] += (g - v[2]) * (M(1) - beta1);
         v[3] = v[3] * beta2 + g * g * (M(1) - beta2);
         M square = v[3];
@@ -155,20 +179,49 @@ template <typename M> struct AdamStep {
     }
 };
 
+template <typename M, int K>
+__device__ __forceinline__ void begin_tensor(AdamStep<M, K>& step, int tensor) {
+    if (!step.counted) return;
+    const Counted now = step.counted[tensor];
+    step.size = static_cast<M>(now.size);
+    step.root_of = static_cast<M>(now.root);
+    step.shrink = static_cast<M>(now.shrink);
+}
+
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    adam(const T*, TABLE, SCALE_AND_FOUND, double decay, double shrink, double beta1, double beta2,
-         double eps, double size, double root_of, int maximize, int largest) {
+    adam(const T*, TABLE, SCALE_AND_FOUND, const double* counted, double decay, double shrink,
+         double beta1, double beta2, double eps, double size, double root_of, int maximize,
+         int largest) {
     typedef WIDE M;
-    const M sign = maximize ? M(-1) : M(1);
     TENSORS FACTOR
-    const AdamStep<M> step = {
-        static_cast<M>(decay), static_cast<M>(shrink), static_cast<M>(beta1), static_cast<M>(beta2),
-        static_cast<M>(eps),   static_cast<M>(size),   static_cast<M>(root_of), factor};
+    const Counted* per_tensor = reinterpret_cast<const Counted*>(counted);
+#define ADAM(K)                                                                                 \
+    AdamStep<M, K> {                                                                            \
+        static_cast<M>(decay), static_cast<M>(shrink), static_cast<M>(beta1),                   \
+            static_cast<M>(beta2), static_cast<M>(eps), static_cast<M>(size),                   \
+            static_cast<M>(root_of), factor, sign, per_tensor                                   \
+    }
     if (largest) {
-        update<5, T>(tensors, 0, 29, [&](M (&v)[5]) { step(v); });
+        update<5, T>(tensors, 0, 29 | unscaled, ADAM(5));
     } else {
-        update<4, T>(tensors, 0, 13, [&](M (&v)[4]) { step(v); });
+        update<4, T>(tensors, 0, 13 | unscaled, ADAM(4));
+    }
+}
+
+// One thread per tensor: its step is counted, unless it is skipped.
+template <typename T>
+__global__ void __launch_bounds__(128)
+    count_steps(const T*, TABLE, const float* found, double* counted, RATE, double decoupled,
+                double beta1, double beta2) {
+    TENSORS
+    if (found && *found != 0.0f) return;
+    const double lr = rate_of(lr_, rate, wide_rate);
+    for (int t = blockIdx.x * blockDim.x + threadIdx.x; t < count; t += gridDim.x * blockDim.x) {
+        float* step = tensors.at<float>(t, columns - 1);
+        const double now = *step += 1.0f;
+        reinterpret_cast<Counted*>(counted)[t] =
+            Counted{lr / (1.0 - pow(beta1, now)), sqrt(1.0 - pow(beta2, now)), 1.0 - lr * decoupled};
     }
 }
 
@@ -239,9 +292,9 @@ template <typename T>
 __global__ void __launch_bounds__(256, 2) unscale(const T*, TABLE, const float* scale, float* found) {
     typedef WIDE M;
     TENSORS
-    const M factor = static_cast<M>(*scale);
+    const M factor = scale ? static_cast<M>(*scale) : M(1);
     bool wrong = false;
-    update<1, T>(tensors, 0, 1, [&](M (&v)[1]) {
+    update<1, T>(tensors, 0, scale ? 1 : 0, [&](M (&v)[1]) {
         wrong = wrong || !is_finite(v[0]);
         v[0] *= factor;
     });

@@ -2,9 +2,16 @@
 
     backends.cuda.matmul.allow_tf32    float32 matrix products may use TF32 (default: no)
     backends.cudnn.enabled             convolution by cuDNN, else by matrix products
+    backends.cudnn.batch_norm          batch norm in training by cuDNN: True, False (by lucid's own
+                                       kernels), or "channels_last" (default): where cuDNN, whose
+                                       engines know no other order, need not transpose a copy of
+                                       its input. Fused with a relu it is lucid's own
     backends.cudnn.benchmark           try several algorithms per shape, keep the fastest
     backends.cudnn.deterministic       only algorithms that give the same bits every time
     backends.cudnn.allow_tf32          float32 convolution may use TF32 (default: yes)
+    backends.fusion.enabled            neighbouring layers of an nn.Sequential run as one kernel on
+                                       CUDA where nobody can tell (default: yes)
+    use_deterministic_algorithms()     the same bits every time, or an error
 
 Switches are read when an operation runs.
 
@@ -14,36 +21,52 @@ False
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 from lucid.backend.cuda import availability, options
 from lucid.backend.cuda import cublas as _cublas
 from lucid.backend.cuda import cudnn as _cudnn
+from lucid.tensor import Tensor
 
 
-class _Cudnn:
+class _Cudnn(ModuleType):
     """The options of options.cudnn, and what there is of cuDNN."""
 
-    _fields = ("enabled", "benchmark", "deterministic", "allow_tf32")
+    _fields = ("enabled", "batch_norm", "benchmark", "deterministic", "allow_tf32")
 
-    def __getattr__(self, name: str) -> bool:
+    def __getattr__(self, name: str) -> bool | str:
         if name not in self._fields:
             raise AttributeError(f"backends.cudnn has {', '.join(self._fields)}; got {name!r}")
         return getattr(options.cudnn, name)
 
-    def __setattr__(self, name: str, value: bool) -> None:
+    def __setattr__(self, name: str, value: bool | str) -> None:
         if name not in self._fields:
             raise AttributeError(f"backends.cudnn has {', '.join(self._fields)}; got {name!r}")
-        setattr(options.cudnn, name, bool(value))
+        if isinstance(value, str) and (name, value) != ("batch_norm", "channels_last"):
+            also = ' or "channels_last"' if name == "batch_norm" else ""
+            raise ValueError(f"backends.cudnn.{name}: must be True, False{also}; got {value!r}")
+        setattr(options.cudnn, name, value if isinstance(value, str) else bool(value))
 
     def is_available(self) -> bool:
         """Whether CUDA and cuDNN can be used."""
         return availability.is_available() and not _cudnn.why_unavailable()
+
+    def refusals(self) -> dict[str, str]:
+        """What cuDNN was asked for and has no engine for; lucid computes it otherwise."""
+        return _cudnn.refusals()
+
+    def is_acceptable(self, tensor: Tensor) -> bool:
+        """Whether cuDNN can work on this tensor, and is to be used."""
+        wanted = tensor.is_cuda and tensor.is_floating_point() and bool(self.enabled)
+        return wanted and self.is_available()
 
     def version(self) -> int | None:
         """cuDNN's version as one number, e.g. 91900; None where there is none."""
         return _cudnn.version() if self.is_available() else None
 
 
-class _Cuda:
+class _Cuda(ModuleType):
     """CUDA's own libraries."""
 
     matmul = options.matmul
@@ -61,5 +84,33 @@ class _Cuda:
         return _cublas.version() if availability.is_available() else None
 
 
-cudnn = _Cudnn()
-cuda = _Cuda()
+cudnn = _Cudnn(f"{__name__}.cudnn", _Cudnn.__doc__)
+cuda = _Cuda(f"{__name__}.cuda", _Cuda.__doc__)
+sys.modules[cudnn.__name__], sys.modules[cuda.__name__] = cudnn, cuda  # import ... as cudnn
+fusion = options.fusion
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Give the same bits every time, or say what cannot: an error, or a warning with ``warn_only``.
+
+    The CPU always does. On CUDA this makes cuDNN choose accordingly, and refuses additions at
+    indices that may stand twice (scatter_add, index_add, and the gradient of indexing by tensors),
+    whose order is not fixed.
+
+    >>> lucid.use_deterministic_algorithms(True)
+    >>> lucid.are_deterministic_algorithms_enabled()
+    True
+    >>> lucid.use_deterministic_algorithms(False)
+    """
+    options.determinism.enabled = bool(mode)
+    options.determinism.warn_only = bool(mode) and bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What use_deterministic_algorithms was told last."""
+    return options.determinism.enabled
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether use_deterministic_algorithms was told to only warn."""
+    return options.determinism.warn_only

@@ -62,12 +62,23 @@ class Device:
         """This device with its index filled in: ``cuda`` is the current CUDA device."""
         return self
 
-    def asarray(self, value: Any, dtype: Any = None) -> Array:
-        """``value`` (array, number, nested list) as an array here; copies only if it must."""
+    def asarray(self, value: Any, dtype: Any = None, non_blocking: bool = False) -> Array:
+        """``value`` (array, number, nested list) as an array here; copies only if it must.
+
+        ``non_blocking``: a copy between pinned memory and a device is only queued.
+        """
         raise NotImplementedError
 
     def to_numpy(self, array: Array) -> Any:
         """``array`` in host memory; the array itself if it is there already."""
+        raise NotImplementedError
+
+    def pinned_copy(self, array: Any) -> Any:
+        """A copy of a NumPy array in host memory that this device copies from by itself."""
+        raise NotImplementedError
+
+    def is_pinned(self, array: Any) -> bool:
+        """Whether a NumPy array lies in such memory."""
         raise NotImplementedError
 
     def scatter_add(self, target: Array, index: Any, value: Array) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lucid.errors import GradError
+from lucid.graph.autocast import state as autocast
 from lucid.graph.grad_mode import flags
 
 Edge = tuple[Any, int]
@@ -42,6 +43,7 @@ def run(
     ready = [node for node in inbox if waiting[node] == 0]
 
     recording, flags.grad = flags.grad, create_graph
+    casting, autocast.enabled = autocast.enabled, frozenset()  # backward runs in forward's dtypes
     try:
         while ready:
             node = ready.pop()
@@ -70,7 +72,7 @@ def run(
             if pulled and not retain_graph:
                 node.release()
     finally:
-        flags.grad = recording
+        flags.grad, autocast.enabled = recording, casting
     return list(captured.values()) if capture is None else [captured[edge] for edge in capture]
 
 

@@ -19,7 +19,8 @@ class Leaf:
     __slots__ = ("__weakref__", "after", "hooks", "tensor")
     edges: tuple = ()
     outputs = 1
-    alone: tuple[int, int] = (0, 0)  # what references() answers for a gradient nobody else has
+    # What references() answers for a gradient nobody else has.
+    alone: tuple[int, int, int] = (0, 0, 0)
 
     def __init__(self, tensor: Any):
         self.tensor = tensor
@@ -52,39 +53,54 @@ class Leaf:
         return f"<Leaf of shape {self.tensor.shape}>"
 
 
-def references(g: Any, slots: list[Any]) -> tuple[int, int]:
-    """How many references there are to a gradient and to its array; ``slots`` loses its own.
+def references(g: Any, slots: list[Any]) -> tuple[int, int, int]:
+    """How many references there are to a gradient, to its array, and to what that is a view of
+    (0: nothing); ``slots`` loses its own.
 
     A leaf keeps a gradient without copying it if nobody else can see its memory: one that an op
     merely passed on (add's, a hook's, a saved one) is also held somewhere else. How many
     references the interpreter itself holds here differs between Python versions: see measure().
     """
     slots[0] = None
-    return sys.getrefcount(g), sys.getrefcount(g._array)
+    base = 0 if g._array.base is None else sys.getrefcount(g._array.base)
+    return sys.getrefcount(g), sys.getrefcount(g._array), base
 
 
 def measure(g: Callable[[], Any]) -> None:
-    """Learn what ``references`` answers, called as pull calls it, for a gradient just made."""
+    """Learn what ``references`` answers, called as pull calls it, for a view of a new array."""
 
-    def pull(gradients: list[Any]) -> tuple[int, int]:
+    def pull(gradients: list[Any]) -> tuple[int, int, int]:
         (g,) = gradients
         return references(g, gradients)
 
     seen = pull([g()])
-    # 3 and 2 are CPython's counts up to 3.13; under a debugger there may be more.
-    Leaf.alone = min(seen[0], 3), min(seen[1], 2)
+    # 3, 2 and 2 are CPython's counts up to 3.13; under a debugger there may be more.
+    Leaf.alone = min(seen[0], 3), min(seen[1], 2), min(seen[2], 2)
 
 
-def _within(counts: tuple[int, int], limits: tuple[int, int]) -> bool:
-    return counts[0] <= limits[0] and counts[1] <= limits[1]
+def _within(counts: tuple[int, ...], limits: tuple[int, ...]) -> bool:
+    return all(count <= limit for count, limit in zip(counts, limits, strict=True))
 
 
 def _is_fresh(g: Any) -> bool:
-    return not flags.grad and g._base is None and g._array.base is None
+    """Whether its memory may be its own: all of an array, as it lies or with dimensions swapped."""
+    if flags.grad or g._base is not None:
+        return False
+    base = g._array.base
+    if base is None:
+        return True
+    whole = base.__class__ is g._array.__class__ and base.base is None
+    return whole and base.nbytes == g._array.nbytes
 
 
 def _copy(g: Any) -> Any:
-    return g.clone() if flags.grad else g._wrap(g._array.copy(order="K"), g._device)
+    if flags.grad:
+        return g.clone()
+    token = g._device.enter()  # a copy is made on the current device
+    try:
+        return g._wrap(g._array.copy(order="K"), g._device)
+    finally:
+        g._device.leave(token)
 
 
 def _add(total: Any, g: Any) -> None:

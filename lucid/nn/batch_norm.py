@@ -113,24 +113,18 @@ class _BatchNorm(_NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        batches = self.num_batches_tracked if self.training else None
-        factor = 0.0 if self.momentum is None else self.momentum
-        if self.momentum is None and batches is not None:
-            factor = 1.0 / (batches.item() + 1)
-        keeps = not self.training or self.track_running_stats
-        y = F.batch_norm(
-            input,
-            self.running_mean if keeps else None,
-            self.running_var if keeps else None,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            factor,
-            self.eps,
-        )
-        if batches is not None:  # last: a batch that was refused does not count
-            batches.add_(1)
-        return y
+        mean, var, momentum, batches = self._running()
+        weight, bias = self.weight, self.bias
+        training = self.training or self.running_mean is None
+        return F.batch_norm(input, mean, var, weight, bias, training, momentum, self.eps, batches)
+
+    def _running(self) -> tuple[Tensor | None, Tensor | None, float | None, Tensor | None]:
+        """What a call uses or moves: running mean and variance, momentum, the batches counted."""
+        if self.training and not self.track_running_stats:
+            return None, None, self.momentum or 0.0, None
+        batches = self.num_batches_tracked
+        momentum = 0.0 if self.momentum is None and batches is None else self.momentum
+        return self.running_mean, self.running_var, momentum, batches
 
 
 class BatchNorm1d(_BatchNorm):

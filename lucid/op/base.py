@@ -45,7 +45,9 @@ class Op:
     upcasts: ClassVar[bool] = True  # compute halves in float32, round each output once
     differentiable: ClassVar[bool] = True
     is_view: ClassVar[bool] = False  # the output may show the input's memory
-    takes_none: ClassVar[tuple[str, ...]] = ()  # where backward_<device> knows unused outputs
+    # In which of "generic" (backward), "cpu" and "cuda" (backward_<device>) None may stand for the
+    # gradient of an output that nobody used; elsewhere, and for the first output, it is zeros.
+    takes_none: ClassVar[tuple[str, ...]] = ()
     orders: ClassVar[bool] = False  # forward chooses the output's memory order itself
 
     # The state of a call; what stands on the class is the state before it.
@@ -240,18 +242,23 @@ class Op:
                 f"backward: the graph of {self.name()} was already used and freed."
                 " Hint: call the first backward with retain_graph=True"
             )
-        fused = None if flags.grad else self._backward[self.device.type]
-        if self._metas is not None:
-            spared = fused is not None and self.device.type in self.takes_none
-            gradients = [
-                self._zeros(*meta) if g is None and not (spared and i) else g
-                for i, (g, meta) in enumerate(zip(gradients, self._metas, strict=True))
-            ]
-        with anomaly.explain(self):
-            if fused is None:
-                answers = self.backward(*gradients)
-            else:
-                answers = self._run_fused(fused, gradients)
+        device = self.device
+        fused = None if flags.grad else self._backward[device.type]
+        token = device.enter()  # what backward makes, it makes there
+        try:
+            if self._metas is not None:
+                spared = ("generic" if fused is None else device.type) in self.takes_none
+                gradients = [
+                    self._zeros(*meta) if g is None and not (spared and i) else g
+                    for i, (g, meta) in enumerate(zip(gradients, self._metas, strict=True))
+                ]
+            with anomaly.explain(self):
+                if fused is None:
+                    answers = self.backward(*gradients)
+                else:
+                    answers = self._run_fused(fused, gradients)
+        finally:
+            device.leave(token)
         if answers.__class__ is not tuple:
             answers = (answers,)
         if anomaly.flags.enabled and anomaly.flags.check_nan:
@@ -267,15 +274,19 @@ class Op:
         """An array of this call's device as a tensor outside the graph."""
         return Tensor._wrap(array, self.device)
 
-    def _zeros(self, shape: tuple, dtype: Any) -> Tensor:
+    def unfused(self, *gradients: Array) -> tuple:
+        """backward on arrays: for a backward_<device> that meets a case which it does not know."""
+        answers = self.backward(*[None if g is None else self.wrap(g) for g in gradients])
+        return tuple([None if a is None else a._array for a in answers])
+
+    def _zeros(self, shape: tuple, dtype: Any) -> Tensor | None:
+        """Zeros for the gradient that did not come; None where there can't be one."""
+        if dtype not in _FLOATING:
+            return None
         return self.wrap(self.xp.zeros(shape, dtype))
 
     def _run_fused(self, fused: Any, gradients: list[Any]) -> tuple:
-        token = self.device.enter()
-        try:
-            answers = fused(self, *[g if g is None else g._array for g in gradients])
-        finally:
-            self.device.leave(token)
+        answers = fused(self, *[g if g is None else g._array for g in gradients])
         if answers.__class__ is not tuple:
             answers = (answers,)
         return tuple([None if a is None else self.wrap(a) for a in answers])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lucid import dtypes
 from lucid.errors import DimensionError, DTypeError, ShapeError
+from lucid.op.arguments import shown
 from lucid.tensor import Tensor
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -29,8 +30,7 @@ def one_dtype(name: str, *inputs: Tensor | None) -> None:
                 kinds.append(x._array.dtype)
         elif x is not None:
             raise DTypeError(
-                f"{name}: expected a Tensor; got {type(x).__name__}."
-                " Hint: lucid.tensor(...) makes one"
+                f"{name}: expected a Tensor; got {shown(x)}. Hint: lucid.tensor(...) makes one"
             )
     if len(kinds) > 1:
         got = " and ".join(str(dtypes.of(kind)) for kind in kinds)
@@ -42,6 +42,8 @@ def one_dtype(name: str, *inputs: Tensor | None) -> None:
 def dimension(name: str, dim: int, ndim: int) -> int:
     """``dim`` counted from the front; negative ones count from the back. 0-d tensors have dim 0."""
     n = max(ndim, 1)
+    if dim.__class__ is not int:
+        dim = whole(name, "dim", dim)
     if not -n <= dim < n:
         raise DimensionError(
             f"{name}: dim must be in [{-n}, {n - 1}] for a tensor of {ndim} dimensions; got {dim}"
@@ -49,11 +51,37 @@ def dimension(name: str, dim: int, ndim: int) -> int:
     return dim % n
 
 
+def whole(name: str, what: str, value: Any) -> int:
+    """A setting that must be an int: Python's, NumPy's, or a tensor of one."""
+    try:
+        return value.__index__()
+    except (AttributeError, DTypeError, ShapeError):
+        raise DTypeError(f"{name}: {what} must be an int; got {shown(value)}") from None
+
+
+def as_number(name: str, what: str, value: Any) -> Any:
+    """A setting that must be a number: Python's, NumPy's, or a tensor of one element."""
+    if hasattr(value, "item") and getattr(value, "size", None) is not None:
+        value = value.item()
+    if isinstance(value, (bool, int, float)):
+        return value
+    if hasattr(value, "__float__"):
+        return float(value)
+    raise DTypeError(f"{name}: {what} must be a number; got {shown(value)}")
+
+
+def several(name: str, what: str, value: Any) -> tuple[Any, ...]:
+    """A setting that must be an int or several: as a tuple."""
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return (whole(name, what, value),)
+    return tuple(value)
+
+
 def dimensions(name: str, dim: Dims, ndim: int) -> tuple[int, ...] | None:
     """One or several dimensions counted from the front; None, (), or any of a 0-d tensor: all."""
     if dim is None:
         return None
-    given = (dim,) if isinstance(dim, int) else tuple(dim)
+    given = (dim,) if isinstance(dim, int) else several(name, "dim", dim)
     axes = tuple(dimension(name, d, ndim) for d in given)
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{name}: a dim stands twice; got dim={dim}")
@@ -66,7 +94,7 @@ def sizes(name: str, args: Any) -> tuple[int, ...]:
         args = args[0]
     try:
         return tuple([n.__index__() for n in args])
-    except AttributeError:
+    except (AttributeError, DTypeError, ShapeError):
         raise DTypeError(f"{name}: sizes must be ints; got {tuple(args)!r}") from None
 
 

@@ -9,6 +9,7 @@ from lucid import dtypes, random
 from lucid.backend import Array, Device, philox
 from lucid.errors import DTypeError
 from lucid.random import Generator
+from lucid.tensor import Tensor
 
 
 def draw(
@@ -24,6 +25,32 @@ def draw(
     if kind in ("uniform", "normal"):
         return device.draw(kind, key, count, dtype)
     return device.draw(kind, key, count, *settings)
+
+
+def reserve(
+    name: str, kind: Any, count: int, dtype: Any, generator: Generator | None
+) -> philox.Key:
+    """The key to ``count`` numbers of a kind: the generator moves on behind them."""
+    source = random.default_generator if generator is None else generator
+    if not isinstance(source, Generator):
+        raise DTypeError(f"{name}: generator must be a Generator; got {type(source).__name__}")
+    return source.reserve(philox.blocks_for(kind, count, dtype))
+
+
+def check_probability(name: str, p: float) -> float:
+    """``p`` as a float, if it is a number in [0, 1]; NaN is not."""
+    if isinstance(p, (str, bytes)) or not hasattr(p, "__float__"):
+        raise DTypeError(f"{name}: p must be a number in [0, 1]; got {p!r}")
+    p = float(p)
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: p must be in [0, 1]; got {p}")
+    return p
+
+
+def check_tensor(name: str, x: Any) -> None:
+    """Arrays and lists are refused: a copy of them would be dropped from, not they."""
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"{name}: expected a Tensor; got {type(x).__name__}. Hint: lucid.tensor()")
 
 
 def affine(values: Array, scale: float, shift: float) -> Array:

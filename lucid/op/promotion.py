@@ -12,6 +12,7 @@ from typing import Any
 from lucid import dtypes
 from lucid.dtypes import dtype, promote_types
 from lucid.errors import DeviceError, DTypeError, LucidError, ShapeError
+from lucid.op.arguments import shown
 from lucid.tensor import Tensor
 
 _UNDEFINED = re.compile("ufunc|numpy boolean|unsupported operand")
@@ -91,7 +92,7 @@ def _number(op: Any, x: Any) -> Any:
     if hasattr(x, "item") and getattr(x, "ndim", None) == 0:
         return x.item()
     raise DTypeError(
-        f"{op.label()}: expected a Tensor or a number; got {type(x).__name__}."
+        f"{op.label()}: expected a Tensor or a number; got {shown(x)}."
         " Hint: lucid.tensor(...) makes one"
     )
 
@@ -100,7 +101,7 @@ def _common_device(op: Any, values: list[Any]) -> Any:
     """The one device of all tensors; a 0-d tensor on the CPU goes along with any."""
     tensors = [x for x in values if isinstance(x, Tensor)]
     if not tensors:
-        got = ", ".join(type(x).__name__ for x in values)
+        got = ", ".join(map(shown, values))
         raise DTypeError(
             f"{op.label()}: expected a Tensor; got {got}. Hint: lucid.tensor(...) makes one"
         )
@@ -135,10 +136,12 @@ def explain(op: Any, arrays: list[Any], error: Exception) -> Exception:
     """The array module's complaint about shapes or types, in our words; others as they are."""
     if isinstance(error, LucidError):
         return error
+    if isinstance(error, TypeError) and any(a is None for a in arrays):
+        return DTypeError(f"{op.label()}: expected Tensors or numbers; got None")
     if isinstance(error, TypeError) and _UNDEFINED.search(str(error)):
         kinds = [str(dtypes.of(a.dtype)) if hasattr(a, "dtype") else repr(a) for a in arrays]
         return DTypeError(
-            f"{op.label()}: this is not defined for {' and '.join(kinds)}."
+            f"{op.label()}: not defined for {' and '.join(kinds)}; got these dtypes."
             " Hint: convert with .to(dtype)"
         )
     if "broadcast" not in str(error):

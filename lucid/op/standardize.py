@@ -14,7 +14,9 @@ the graph, and can be differentiated again.
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from lucid.backend.cpu.group_norm import FEW, group_backward, group_forward
 from lucid.errors import ShapeError
 from lucid.op.base import Op
 from lucid.tensor import Tensor
@@ -29,6 +31,7 @@ class Standardize(Op):
     axes: tuple[int, ...]
     eps: float
     promotes = upcasts = False
+    takes_none = ("generic", "cpu", "cuda")
 
     def forward(self, x, w, b):
         xp = self.xp
@@ -47,7 +50,8 @@ class Standardize(Op):
             return self.forward(x, w, b)
         lead = self.axes[0]
         rows = math.prod(x.shape[:lead])
-        sizes = rows, *_sharing(x, lead, w if b is None else b)
+        one = w if b is None else b
+        sizes = rows, *self._sharing(x.shape, None if one is None else one.shape)
         y, mean, var = self.device.kernels.row_norm(x, w, b, *sizes, self.eps)
         shape = x.shape[:lead] + (1,) * len(self.axes)
         return self._keep(x, w, y, mean.reshape(shape), var.reshape(shape))
@@ -59,14 +63,12 @@ class Standardize(Op):
     def backward_cuda(self, dy, dmean, dvar):
         x, w, mean, var = self.saved_arrays
         if not (x.size and self._rows(x.ndim)):
-            answers = self.backward(*[self.wrap(a) for a in (dy, dmean, dvar)])
-            return tuple([getattr(a, "_array", None) for a in answers])
+            return self.unfused(dy, dmean, dvar)
         one = next((s for s in self.shapes[1:] if s is not None), None)
-        sharing = _sharing_of(x.shape, self.axes[0], one)
+        sharing = self._sharing(x.shape, one)
         gradient = self.device.kernels.row_norm_gradient
-        dx, dw, db = gradient(dy, dmean, dvar, x, w, mean, var, *sharing, self.eps, self.needs)
-        dw = None if dw is None else dw.reshape(self.shapes[1])
-        return dx, dw, (None if db is None else db.reshape(self.shapes[2]))
+        arrays = dy, dmean, dvar, x, w, mean, var
+        return gradient(*arrays, *sharing, self.eps, self.needs, one)
 
     def _keep(self, x, w, y, mean, var):
         if self.needs:
@@ -74,7 +76,7 @@ class Standardize(Op):
         return y, mean, var
 
     def backward(self, dy, dmean, dvar):
-        x, w, mean, var = self.saved
+        x, w, mean, var = self.saved[:4]
         n = x.numel() // max(1, mean.numel())
         dy = dy.to(mean.dtype)
         scale = (var + self.eps).rsqrt()
@@ -82,8 +84,10 @@ class Standardize(Op):
         dx = dw = db = None
         if self.needs[0]:
             g = dy if w is None else dy * self._lined_up(w, x.ndim)
-            along = (g * away).sum(self.axes, keepdim=True) * (scale * scale) - dvar * 2 / scale
-            level = g.sum(self.axes, keepdim=True) * scale - dmean
+            along = (g * away).sum(self.axes, keepdim=True) * (scale * scale)
+            along = along if dvar is None else along - dvar * 2 / scale
+            level = g.sum(self.axes, keepdim=True) * scale
+            level = level if dmean is None else level - dmean
             dx = g * scale - level / n - away * (along * (scale / n))
         if self.needs[1]:
             dw = self._total(dy * (away * scale), self.shapes[1])
@@ -99,18 +103,79 @@ class Standardize(Op):
         """The gradient of a parameter of that shape."""
         return terms.sum_to_size(shape)
 
+    def _lined_up_shape(self, shape, ndim):
+        """The shape of ``_lined_up``."""
+        return shape
 
-def _sharing(x, lead, parameter):
-    return _sharing_of(x.shape, lead, None if parameter is None else parameter.shape)
+    def _sharing(self, shape, parameter):
+        """How rows, over the last axes of x, share w and b of this shape: after how many rows they
+        repeat, and how many neighbours in a row have the same element."""
+        if parameter is None:
+            return 1, 1
+        lead, size = self.axes[0], math.prod(parameter)
+        per = math.prod(self._lined_up_shape(parameter, len(shape))[lead - len(shape) :])
+        return size // max(1, per), math.prod(shape[lead:]) // max(1, per)
 
 
-def _sharing_of(shape: tuple, lead: int, parameter: tuple | None) -> tuple[int, int]:
-    """How rows, over the axes from ``lead`` on, share w and b: after how many rows they repeat, and
-    how many neighbours in a row have the same element."""
-    if parameter is None:
-        return 1, 1
-    per = math.prod(parameter[lead - len(shape) :])
-    return math.prod(parameter) // max(1, per), math.prod(shape[lead:]) // max(1, per)
+class PerGroup(Standardize):
+    """Over the axes from 2 of x: (N, groups, C / groups, *); w and b: (C,)."""
+
+    groups: int
+
+    def forward_cpu(self, x, w, b):
+        if not x.flags.c_contiguous or x.size < FEW:
+            return self.forward(x, w, b)
+        return self._keep(x, w, *group_forward(x, w, b, self.eps))
+
+    def backward_cpu(self, dy, dmean, dvar):
+        x, w, mean, var = self.saved_arrays
+        if not (x.flags.c_contiguous and dy.flags.c_contiguous and x.size):
+            return self.unfused(dy, dmean, dvar)
+        channels = next((s[0] for s in self.shapes[1:] if s is not None), None)
+        return group_backward(dy, dmean, dvar, x, w, mean, var, self.eps, self.needs, channels)
+
+    def forward_cuda(self, x, w, b):
+        one = w if b is None else b
+        form = self.device.kernels.grouped_last(x, None if one is None else one.size)
+        if form is None:
+            return super().forward_cuda(x, w, b)
+        y, mean, var = self.device.kernels.group_norm_last(x, w, b, form, self.eps)
+        shape = x.shape[:2] + (1,) * (x.ndim - 2)
+        return self._keep(x, w, y, mean.reshape(shape), var.reshape(shape))
+
+    def backward_cuda(self, dy, dmean, dvar):
+        x, w, mean, var = self.saved_arrays
+        one = next((s for s in self.shapes[1:] if s is not None), None)
+        form = self.device.kernels.grouped_last(x, None if one is None else one[0])
+        if form is None:
+            return super().backward_cuda(dy, dmean, dvar)
+        gradient = self.device.kernels.group_norm_last_gradient
+        return gradient(dy, dmean, dvar, x, w, mean, var, form, self.eps, self.needs)
+
+    def _lined_up(self, parameter, ndim):
+        return parameter.reshape(self._lined_up_shape(parameter.shape, ndim))
+
+    def _lined_up_shape(self, shape, ndim):
+        each = shape[0] // self.groups if self.groups else 1
+        return (1, self.groups, each) + (1,) * (ndim - 3)
+
+    def _total(self, terms, shape):
+        return terms.sum_to_size(self._lined_up_shape(shape, terms.ndim)).reshape(shape)
+
+
+class PerChannel(Standardize):
+    """Over all axes but the second; w and b: (C,)."""
+
+    def _lined_up(self, parameter, ndim):
+        return along_channels(parameter, ndim)
+
+    def _total(self, terms, shape):
+        return terms.sum(self.axes)
+
+
+def along_channels(values: Any, ndim: int) -> Any:
+    """One value per channel, to broadcast with (N, C, *)."""
+    return values.reshape((1, -1) + (1,) * (ndim - 2))
 
 
 def check_parameters(name: str, size: int, **tensors: Tensor | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from lucid.backend import Array
 from lucid.backend.cpu.pooling import Axis
 from lucid.errors import ShapeError
+from lucid.op.conventions import several, whole
 from lucid.tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -22,10 +23,11 @@ Pairs = Sequence[tuple[int, int]]
 
 def per_dimension(name: str, what: str, value: Any, d: int, least: int) -> Ints:
     """A setting given as one int for all dimensions, or as one for each."""
-    given = (value,) if isinstance(value, int) else tuple(value)
+    given = (value,) if isinstance(value, int) else several(name, what, value)
     if len(given) == 1:
         given = given * d
-    if len(given) != d or any(not isinstance(n, int) or n < least for n in given):
+    given = tuple([n if n.__class__ is int else whole(name, what, n) for n in given])
+    if len(given) != d or any(n < least for n in given):
         raise ValueError(
             f"{name}: {what} must be an int or {d} ints, each at least {least}; got {value!r}"
         )
@@ -120,8 +122,12 @@ def pooling_axes(
 
 def part_sizes(name: str, x: Tensor, d: int, output_size: Any) -> Ints:
     """How many parts adaptive pooling makes of each of the last d dimensions; None keeps it."""
-    given = (output_size,) * d if isinstance(output_size, int | None) else tuple(output_size)
-    if len(given) != d or any(n is not None and (not isinstance(n, int) or n < 0) for n in given):
+    alone = isinstance(output_size, int | None)
+    given = (output_size,) * d if alone else several(name, "output_size", output_size)
+    given = tuple([n if n is None else whole(name, "output_size", n) for n in given])
+    if len(given) == 1:
+        given = given * d
+    if len(given) != d or any(n is not None and n < 0 for n in given):
         raise ValueError(
             f"{name}: output_size must be an int, or {d} of ints and None; got {output_size!r}"
         )

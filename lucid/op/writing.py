@@ -12,6 +12,7 @@ from lucid import dtypes
 from lucid.errors import DTypeError, GradError, ShapeError
 from lucid.graph.grad_mode import flags
 from lucid.op import promotion
+from lucid.op.arguments import shown
 from lucid.op.base import Op
 from lucid.tensor import Tensor, tensor_method
 
@@ -50,7 +51,7 @@ def inplace(op: Op, x: Tensor, *others: Any) -> Tensor:
     """
     name = f"{op.label()}_"
     if not isinstance(x, Tensor):
-        raise DTypeError(f"{name}: expected a Tensor to write to; got {type(x).__name__}")
+        raise DTypeError(f"{name}: expected a Tensor to write to; got {shown(x)}")
     recording = flags.grad and op.differentiable and _any_requires_grad(x, others)
     recording = recording and x.is_floating_point()
     if flags.grad:
@@ -152,13 +153,13 @@ def _run(op: Op, arrays: list[Any], aliases: Any, x: Tensor, name: str) -> Any:
         op.device.leave(token)
     if result.shape != x._array.shape:
         raise ShapeError(
-            f"{name}: the result has shape {result.shape}, which doesn't fit into the tensor's"
-            f" {x.shape}. Hint: use the out-of-place form"
+            f"{name}: the result must have the tensor's shape {x.shape}; got {result.shape}."
+            " Hint: use the out-of-place form"
         )
     have, want = dtypes.of(result.dtype), x.dtype
     if not dtypes.can_cast(have, want):
         raise DTypeError(
-            f"{name}: a result of type {have} can't be stored in a tensor of type {want}."
+            f"{name}: the tensor must be able to hold the result's dtype; got {have} for {want}."
             " Hint: use the out-of-place form"
         )
     return result

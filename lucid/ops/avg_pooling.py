@@ -13,7 +13,7 @@ from typing import Any
 from lucid.backend.cpu import pooling as cpu
 from lucid.backend.cpu.pooling import Axis, Bins
 from lucid.errors import ShapeError
-from lucid.op import Op, floating
+from lucid.op import Op, casts, floating
 from lucid.op.windows import Sizes, batched, part_sizes, pooling_axes, product
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
@@ -33,6 +33,7 @@ class AvgPool(Op):
 
     axes: tuple[Axis | Bins, ...]
     counts: tuple[tuple[int, ...], ...]
+    channels_last: bool = False  # x is, in memory: one window per plane doesn't show it
 
     def divisor(self):
         """One number for all windows if they agree, else one for each."""
@@ -54,10 +55,11 @@ class AvgPool(Op):
         return cpu.window_sums(x, self.axes, self.divisor())
 
     def forward_cuda(self, x):
+        self.channels_last = self.device.kernels.is_channels_last(x)
         return self.device.kernels.avg_pool(x, self.axes, self.counts)
 
     def backward(self, dy):
-        return Spread(self.axes, self.counts)(dy)
+        return Spread(self.axes, self.counts, self.channels_last)(dy)
 
 
 class Spread(AvgPool):
@@ -76,7 +78,8 @@ class Spread(AvgPool):
         return cpu.window_spread(dy, self.axes, self.divisor())
 
     def forward_cuda(self, dy):
-        return self.device.kernels.avg_pool_gather(dy, self.axes, self.counts)
+        kernels = self.device.kernels
+        return kernels.avg_pool_gather(dy, self.axes, self.counts, self.channels_last)
 
     def backward(self, ddx):
         return AvgPool(self.axes, self.counts)(ddx)
@@ -111,6 +114,7 @@ def avg_pool2d(
     )
 
 
+@casts(cpu="float32")
 def avg_pool3d(
     input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
@@ -143,6 +147,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_avg(2, input, output_size)
 
 
+@casts(cpu="float32")
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """The mean of each part of a volume. x: (N, C, D, H, W) -> y: (N, C, *output_size).
 

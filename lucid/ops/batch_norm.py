@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from lucid import dtypes
 from lucid.backend.cpu import channels
 from lucid.errors import ShapeError
 from lucid.op import Op, floating
-from lucid.op.standardize import Standardize, check_parameters
+from lucid.op.standardize import PerChannel, PerGroup, check_parameters
+from lucid.op.standardize import along_channels as _along
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
 __all__ = ["batch_norm", "instance_norm"]
 
 
-class BatchNorm(Standardize):
+class BatchNorm(PerChannel):
     """Standardize over all axes but the second, w and b: (C,); on the CPU in two walks."""
 
-    takes_none = ("cuda",)
+    inverse: ClassVar[Any] = None  # 1 / sqrt(var + eps), where cuDNN computed it
 
     def forward_cpu(self, x, w, b):
         layout = channels.layout(x)
@@ -33,8 +35,7 @@ class BatchNorm(Standardize):
         x, w, mean, var = self.saved_arrays
         layout = channels.layout(x, dy)
         if layout is None:
-            answers = self.backward(*[self.wrap(a) for a in (dy, dmean, dvar)])
-            return tuple([getattr(a, "_array", None) for a in answers])
+            return self.unfused(dy, dmean, dvar)
         n = x.size // mean.size
         mean, scale = mean.reshape(-1), 1 / self.xp.sqrt(var.reshape(-1) + self.eps)
         total, along = layout.sums(dy, x, mean)
@@ -43,26 +44,33 @@ class BatchNorm(Standardize):
         if not self.needs[0]:
             return None, dw, db
         slope = scale if w is None else scale * w
-        bend = (2 * dvar.reshape(-1) - slope * scale * scale * along) / n
-        level = (dmean.reshape(-1) - slope * total) / n
-        return layout.combine(dy, slope, x, mean, bend, level), dw, db
+        bend, level = -slope * scale * scale * along, -slope * total
+        bend = bend if dvar is None else bend + 2 * dvar.reshape(-1)
+        level = level if dmean is None else level + dmean.reshape(-1)
+        return layout.combine(dy, slope, x, mean, bend / n, level / n), dw, db
 
     def forward_cuda(self, x, w, b):
-        mean, var = self.device.kernels.batch_statistics(x)
-        y = self.device.kernels.batch_norm(x, mean, var, w, b, self.eps)
+        kernels = self.device.kernels
+        known = kernels.cudnn_batch_norm(x, w, b, self.eps)
+        if known is None:
+            mean, var = kernels.batch_statistics(x)
+            y = kernels.batch_norm(x, mean, var, w, b, self.eps)
+        else:
+            y, mean, var, inverse = known
+            if self.needs:
+                self.inverse = inverse
         shape = (1, -1) + (1,) * (x.ndim - 2)
         return self._keep(x, w, y, mean.reshape(shape), var.reshape(shape))
 
     def backward_cuda(self, dy, dmean, dvar):
         x, w, mean, var = self.saved_arrays
-        gradient, needs = self.device.kernels.batch_norm_gradient, self.needs
+        kernels, needs = self.device.kernels, self.needs
+        if self.inverse is not None and needs[0] and dmean is None and dvar is None:
+            known = kernels.cudnn_batch_norm_gradient(dy, x, w, mean, self.inverse)
+            if known is not None:
+                return tuple([d if need else None for d, need in zip(known, needs, strict=True)])
+        gradient = kernels.batch_norm_gradient
         return gradient(dy, x, mean, var, w, self.eps, needs, fixed=False, dmean=dmean, dvar=dvar)
-
-    def _lined_up(self, parameter, ndim):
-        return _along(parameter, ndim)
-
-    def _total(self, terms, shape):
-        return terms.sum(self.axes)
 
 
 class BatchNormFixed(Op):
@@ -113,35 +121,45 @@ class BatchNormFixed(Op):
         return dx, None, None, dw, db
 
 
-def _along(values: Any, ndim: int) -> Any:
-    """One value per channel, to broadcast with (N, C, *)."""
-    return values.reshape((1, -1) + (1,) * (ndim - 2))
-
-
 def _update(
-    mean: Tensor | None, var: Tensor | None, batch: tuple[Any, Any], n: int, momentum: float
+    mean: Tensor | None,
+    var: Tensor | None,
+    batch: tuple[Any, Any],
+    n: int,
+    momentum: float | None,
+    batches: Tensor | None = None,
 ) -> None:
-    """running = (1 - momentum) running + momentum batch, outside the graph.
+    """running = (1 - momentum) running + momentum batch, outside the graph; batches + 1.
 
-    var as the unbiased estimate from n elements.
+    var as the unbiased estimate from n elements. momentum None: 1 / batches.
     """
     running = [t for t in (mean, var) if t is not None]
     if not running:
         return
+    changed = running if batches is None else [*running, batches]
     device, correction = running[0]._device, n / (n - 1)
-    if device.type == "cuda" and len({t._array.dtype for t in running}) == 1:
-        token = device.enter()
-        try:
+    kinds, double = {t._array.dtype for t in running}, dtypes.float64.numpy
+    fused = device.type == "cuda" and len(kinds) == 1
+    fused = fused and (double in kinds) == (batch[0].dtype == double)  # it computes in one type
+    if batches is not None:
+        fused = fused and batches._device is device and batches.dtype is dtypes.int64
+    token = device.enter()
+    try:
+        if fused:
             arrays = [None if t is None else t._array for t in (mean, var)]
-            device.kernels.update_running_statistics(*arrays, *batch, momentum, correction)
-        finally:
-            device.leave(token)
-    else:
-        for t, values in ((mean, batch[0]), (var, batch[1])):
-            if t is not None:
-                values = values if t is mean else values * correction
-                t._array[...] = t._array * (1 - momentum) + momentum * values
-    for t in running:
+            count = None if batches is None else batches._array
+            device.kernels.update_running_statistics(*arrays, *batch, momentum, correction, count)
+        else:
+            if batches is not None:
+                batches._array[...] += 1
+            share = 1.0 / batches.item() if momentum is None else momentum  # type: ignore[union-attr]
+            for t, values in ((mean, batch[0]), (var, batch[1])):
+                if t is not None:
+                    values = values if t is mean else values * correction
+                    t._array[...] = t._array * (1 - share) + share * values
+    finally:
+        device.leave(token)
+    for t in changed:
         t._shared_counter()[0] += 1
 
 
@@ -152,14 +170,17 @@ def batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: float | None = 0.1,
     eps: float = 1e-5,
+    num_batches_tracked: Tensor | None = None,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias per channel. x: (N, C, *) -> y: (N, C, *).
 
     In training mean and var are the batch's, and move the running ones by the share ``momentum``
-    (var as the unbiased estimate); else the running ones are used. Statistics of float16 and
-    bfloat16 are computed in float32. Ioffe and Szegedy, Batch Normalization, 2015.
+    (var as the unbiased estimate); else the running ones are used. ``num_batches_tracked``, an
+    int64, counts the batches that moved them; with it momentum may be None: they become the mean
+    over all batches. Statistics of float16 and bfloat16 are computed in float32. Ioffe and Szegedy,
+    Batch Normalization, 2015.
     """
     if input.ndim < 2:
         raise ShapeError(f"batch_norm: input must be (N, C, *); got shape {input.shape}")
@@ -181,6 +202,12 @@ def batch_norm(
         mean, var = running_mean.detach(), running_var.detach()
         return BatchNormFixed(eps)(input, mean, var, weight, bias)
     n = input.numel() // channels if channels else 0
+    tracks = running_mean is not None or running_var is not None
+    if tracks and momentum is None and num_batches_tracked is None:
+        raise ValueError(
+            "batch_norm: momentum None needs num_batches_tracked, to know how many batches there"
+            " were; got None. Hint: momentum=0.1"
+        )
     if n == 1:
         raise ShapeError(
             "batch_norm: expected more than 1 value per channel when training; got input"
@@ -189,7 +216,7 @@ def batch_norm(
     axes = (0, *range(2, input.ndim))
     y, batch_mean, batch_var = BatchNorm(axes, eps)(input, weight, bias)
     batch = batch_mean._array.reshape(-1), batch_var._array.reshape(-1)
-    _update(running_mean, running_var, batch, n, momentum)
+    _update(running_mean, running_var, batch, n, momentum, num_batches_tracked)
     return y
 
 
@@ -228,9 +255,7 @@ def instance_norm(
             "instance_norm: expected more than 1 value per channel of a sample; got input"
             f" {input.shape}"
         )
-    w = None if weight is None else _along(weight, input.ndim)
-    b = None if bias is None else _along(bias, input.ndim)
-    y, mean, var = Standardize(tuple(range(2, input.ndim)), eps)(input, w, b)
+    y, mean, var = PerGroup(tuple(range(2, input.ndim)), eps, c)(input, weight, bias)
     if running_mean is not None or running_var is not None:
         batch = mean._array.reshape(n, c).mean(0), var._array.reshape(n, c).mean(0)
         _update(running_mean, running_var, batch, size, momentum)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.errors import ShapeError
-from lucid.op import floating, one_dtype
+from lucid.op import casts, floating, one_dtype
+from lucid.op.conventions import whole
 from lucid.op.convolving import Convolution, InputGradient
 from lucid.op.windows import Sizes, batched, by_offset, output_size, per_dimension
 from lucid.spec import Case, spec
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@casts(cpu="lower", cuda="lower")
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
@@ -37,6 +39,7 @@ def conv1d(
     return _convolution(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@casts(cpu="lower", cuda="lower")
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
@@ -54,6 +57,7 @@ def conv2d(
     return _convolution(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@casts(cpu="lower", cuda="lower")
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
@@ -65,6 +69,7 @@ def conv3d(
     return _convolution(3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@casts(cpu="lower", cuda="lower")
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes = 0, output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1,
@@ -76,6 +81,7 @@ def conv_transpose1d(
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@casts(cpu="lower", cuda="lower")
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes = 0, output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1,
@@ -91,6 +97,7 @@ def conv_transpose2d(
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@casts(cpu="lower", cuda="lower")
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1,
     padding: Sizes = 0, output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1,
@@ -124,7 +131,7 @@ def _convolution(
             f"{name}: the kernel must fit into the padded input; got input {input.shape}, weight"
             f" {weight.shape}, padding={padding}, dilation={dilation}. Hint: pad more"
         )
-    _check_bias(name, bias, weight.shape[0])
+    _check_bias(name, weight, bias, weight.shape[0])
     y = Convolution(stride, pairs, dilation, groups)(x, weight, bias)
     return y if x is input else y.squeeze(0)
 
@@ -157,7 +164,7 @@ def _transposed(
             f"{name}: the output would be of size {size}; got input {input.shape}, weight"
             f" {weight.shape}, padding={padding}. Hint: pad less"
         )
-    _check_bias(name, bias, weight.shape[1] * groups)
+    _check_bias(name, weight, bias, weight.shape[1] * groups)
     # Whole strides of output_padding are cropped, so that the convolution back has x's size.
     pairs = tuple((p, p - e // s * s) for p, e, s in zip(padding, extra, stride, strict=True))
     y = InputGradient(stride, pairs, dilation, groups, size)(x, weight)
@@ -173,6 +180,8 @@ def _checked(name: str, d: int, x: Tensor, w: Tensor) -> Tensor:
             f"{name}: the weight must have {d + 2} dimensions, the last {d} of them the kernel's;"
             f" got {w.shape}"
         )
+    if 0 in w.shape[2:]:
+        raise ShapeError(f"{name}: the kernel must have elements; got weight {w.shape}")
     for what, t in (("input", x), ("weight", w)):
         floating(name, what, t)
     one_dtype(name, x, w)
@@ -180,13 +189,16 @@ def _checked(name: str, d: int, x: Tensor, w: Tensor) -> Tensor:
 
 
 def _check_groups(name: str, groups: int, side: str, channels: int) -> None:
-    if not isinstance(groups, int) or groups < 1 or channels % groups:
+    groups = whole(name, "groups", groups)
+    if groups < 1 or channels % groups or channels < groups:
         raise ValueError(
             f"{name}: groups must divide the {channels} {side} channels; got groups={groups}"
         )
 
 
-def _check_bias(name: str, bias: Tensor | None, channels: int) -> None:
+def _check_bias(name: str, weight: Tensor, bias: Tensor | None, channels: int) -> None:
+    if bias is not None:
+        one_dtype(name, weight, bias)
     if bias is not None and bias.shape != (channels,):
         raise ShapeError(
             f"{name}: the bias must be ({channels},), one for each output channel; got {bias.shape}"

@@ -14,14 +14,16 @@ Hinton et al. 2012 (dropout); Tompson et al. 2015 (whole channels); Klambauer et
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, ClassVar, NamedTuple
 
-from lucid import dtypes, random
+from lucid import dtypes
 from lucid.backend import Device, philox
 from lucid.backend.philox import Key
-from lucid.errors import DTypeError, ShapeError
+from lucid.errors import DTypeError, ShapeError, warn
 from lucid.op import Op, inplace
+from lucid.op.drawing import check_probability as check_probability
+from lucid.op.drawing import check_tensor as check_tensor
+from lucid.op.drawing import reserve as reserve_numbers
 from lucid.random import Generator
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
@@ -147,22 +149,6 @@ def decision_shape(shape: tuple[int, ...], channel_dims: int | None) -> tuple[in
     return shape[:channel_dims] + (1,) * (len(shape) - channel_dims)
 
 
-def check_probability(name: str, p: float) -> float:
-    """``p`` as a float, if it is a number in [0, 1]; NaN is not."""
-    if isinstance(p, (str, bytes)) or not hasattr(p, "__float__"):
-        raise DTypeError(f"{name}: p must be a number in [0, 1]; got {p!r}")
-    p = float(p)
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: p must be in [0, 1]; got {p}")
-    return p
-
-
-def check_tensor(name: str, x: Any) -> None:
-    """Arrays and lists are refused: a copy of them would be dropped from, not they."""
-    if not isinstance(x, Tensor):
-        raise DTypeError(f"{name}: expected a Tensor; got {type(x).__name__}. Hint: lucid.tensor()")
-
-
 def drop(
     name: str,
     x: Tensor,
@@ -189,12 +175,15 @@ def drop(
             f"{name}: with 0 < p < 1 the result is not whole numbers, so x must be floating point;"
             f" got {x.dtype}. Hint: use .float() first"
         )
-    source = random.default_generator if generator is None else generator
-    if not isinstance(source, Generator):
-        raise DTypeError(f"{name}: generator must be a Generator; got {type(source).__name__}")
-    key = source.reserve(philox.blocks_for("decisions", math.prod(shape)))
+    key = reserve(name, x, generator, channel_dims)
     op = BernoulliAffine(key, philox.threshold(p), channel_dims, *law(p))
     return _call(op, name, x, in_place), nothing_drawn._replace(key=key)
+
+
+def reserve(name: str, x: Tensor, generator: Generator | None, channel_dims: int | None) -> Key:
+    """The key to what one call decides about x: the generator moves on behind its numbers."""
+    count = math.prod(decision_shape(x.shape, channel_dims))
+    return reserve_numbers(name, "decisions", count, None, generator)
 
 
 def _call(op: BernoulliAffine | DropAll, name: str, x: Tensor, in_place: bool) -> Tensor:
@@ -219,8 +208,8 @@ CHANNELS = {
 }
 
 
-def channel_dims_of(name: str, x: Tensor, stacklevel: int = 3) -> int:
-    """How many leading dimensions of x index channels. A warning points to the caller's caller."""
+def channel_dims_of(name: str, x: Tensor) -> int:
+    """How many leading dimensions of x index channels."""
     check_tensor(name, x)
     wanted, dims, otherwise, warns = CHANNELS[name]
     if x.ndim in dims:
@@ -232,10 +221,9 @@ def channel_dims_of(name: str, x: Tensor, stacklevel: int = 3) -> int:
         taken = (
             "two dimensions are taken as (N, C)" if otherwise == 2 else "dimension is taken as C"
         )
-        warnings.warn(
+        warn(
             f"{name}: x should be {wanted}; got shape {x.shape}, of which the first {taken}."
-            " Hint: dropout for one decision per element, dropout1d for (N, C, L)",
-            stacklevel=stacklevel,
+            " Hint: dropout for one decision per element, dropout1d for (N, C, L)"
         )
     return otherwise
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid.backend.cpu import max_pooling as planes
 from lucid.backend.cpu import pooling as cpu
 from lucid.backend.cpu.pooling import Axis, Bins
 from lucid.errors import DTypeError, ShapeError
-from lucid.op import Op, floating
+from lucid.op import Op, casts, floating
 from lucid.op.windows import (
     Sizes,
     batched,
@@ -42,6 +43,7 @@ class MaxPool(Op):
 
     axes: tuple[Axis, ...]
     indices: bool = False
+    channels_last: bool = False  # x is, in memory: one window per plane doesn't show it
 
     def forward(self, x):
         xp, kernel = self.xp, [axis.kernel for axis in self.axes]
@@ -63,10 +65,11 @@ class MaxPool(Op):
         return self._answer(y, numbers.astype(cpu.number_type(self.axes)))
 
     def forward_cpu(self, x):
-        return self._answer(*cpu.max_pool(x, self.axes, bool(self.needs) or self.indices))
+        return self._answer(*planes.max_pool(x, self.axes, bool(self.needs) or self.indices))
 
     def forward_cuda(self, x):
         kind = cpu.number_type(self.axes) if self.needs or self.indices else None
+        self.channels_last = self.device.kernels.is_channels_last(x)
         return self._answer(*self.device.kernels.max_pool(x, self.axes, kind))
 
     def _answer(self, y, numbers):
@@ -87,13 +90,14 @@ class MaxPool(Op):
 
     def backward(self, dy, *_):
         (numbers,) = self.saved
-        return Place(self.axes)(dy, numbers)
+        return Place(self.axes, self.channels_last)(dy, numbers)
 
 
 class Place(Op):
     """dy, numbers -> dx: each dy added to the element of its window that bears the number."""
 
     axes: tuple[Axis, ...]
+    channels_last: bool = False
     apart = (1,)
 
     def forward(self, dy, numbers):
@@ -105,11 +109,11 @@ class Place(Op):
 
     def forward_cpu(self, dy, numbers):
         self.save(numbers)
-        return cpu.place(dy, numbers, self.axes)
+        return planes.place(dy, numbers, self.axes)
 
     def forward_cuda(self, dy, numbers):
         self.save(numbers)
-        return self.device.kernels.max_pool_gather(dy, numbers, self.axes)
+        return self.device.kernels.max_pool_gather(dy, numbers, self.axes, self.channels_last)
 
     def backward(self, ddx):
         (numbers,) = self.saved
@@ -131,7 +135,7 @@ class Take(Op):
 
     def forward_cpu(self, x, numbers):
         self.save(numbers)
-        return cpu.take(x, numbers, self.axes)
+        return planes.take(x, numbers, self.axes)
 
     def backward(self, dy):
         (numbers,) = self.saved
@@ -166,6 +170,7 @@ def max_pool2d(
     return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@casts(cpu="float32")
 def max_pool3d(
     input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
     dilation: Sizes = 1, ceil_mode: bool = False, return_indices: bool = False,
@@ -193,6 +198,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(2, input, output_size, return_indices)
 
 
+@casts(cpu="float32")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each part of a volume. x: (N, C, D, H, W) -> y: (N, C, *output_size).
 
@@ -216,7 +222,10 @@ def _adaptive_max(d: int, input: Tensor, output_size: Any, return_indices: bool)
     x = batched(name, floating(name, "input", input), d)
     extent = x.shape[2:]
     axes, sources = [], []
-    for n, size in zip(extent, part_sizes(name, x, d, output_size), strict=True):
+    sizes = part_sizes(name, x, d, output_size)
+    if 0 in sizes:
+        raise ShapeError(f"{name}: output_size must be positive; got {output_size!r}")
+    for n, size in zip(extent, sizes, strict=True):
         # Parts of several lengths, each prolonged by its last element, which is no new maximum.
         spans = Bins(n, size).spans()
         longest = max([stop - start for start, stop in spans], default=1)

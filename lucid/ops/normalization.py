@@ -9,8 +9,8 @@ from typing import Any
 from lucid import dtypes
 from lucid.backend.cpu.norm import layer_backward, layer_forward
 from lucid.errors import ShapeError
-from lucid.op import Op, floating
-from lucid.op.standardize import Standardize, check_parameters
+from lucid.op import Op, casts, floating
+from lucid.op.standardize import PerGroup, Standardize, check_parameters
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
@@ -28,8 +28,7 @@ class LayerNorm(Standardize):
     def backward_cpu(self, dy, dmean, dvar):
         x, w, mean, var = self.saved_arrays
         if not (x.flags.c_contiguous and dy.flags.c_contiguous and x.size):
-            answers = self.backward(*[self.wrap(a) for a in (dy, dmean, dvar)])
-            return tuple([getattr(a, "_array", None) for a in answers])
+            return self.unfused(dy, dmean, dvar)
         dx, dw, db = layer_backward(dy, dmean, dvar, x, w, mean, var, self.eps, self.needs)
         dw = None if dw is None else dw.reshape(self.shapes[1])
         return dx, dw, (None if db is None else db.reshape(self.shapes[2]))
@@ -41,6 +40,7 @@ class RmsNorm(Op):
     axes: tuple[int, ...]
     eps: float
     promotes = upcasts = False
+    takes_none = ("generic", "cuda")
 
     def forward(self, x, w):
         xp = self.xp
@@ -67,13 +67,11 @@ class RmsNorm(Op):
     def backward_cuda(self, dy, dsquare):
         x, w, square = self.saved_arrays
         if not x.size:
-            answers = self.backward(self.wrap(dy), self.wrap(dsquare))
-            return tuple([getattr(a, "_array", None) for a in answers])
+            return self.unfused(dy, dsquare)
         gradient = self.device.kernels.row_norm_gradient
         needs = *self.needs, False
         arrays = dy, None, dsquare, x, w, None, square
-        dx, dw, _ = gradient(*arrays, 1, 1, self.eps, needs)
-        return dx, (None if dw is None else dw.reshape(self.shapes[1]))
+        return gradient(*arrays, 1, 1, self.eps, needs, self.shapes[1])[:2]
 
     def backward(self, dy, dsquare):
         x, w, square = self.saved
@@ -82,7 +80,8 @@ class RmsNorm(Op):
         dx = dw = None
         if self.needs[0]:
             g = dy if w is None else dy * w
-            along = (g * x).sum(self.axes, keepdim=True) * (scale * scale * scale) - dsquare * 2
+            along = (g * x).sum(self.axes, keepdim=True) * (scale * scale * scale)
+            along = along if dsquare is None else along - dsquare * 2
             dx = g * scale - x * (along / n)
         if self.needs[1]:
             dw = (dy * (x * scale)).sum_to_size(self.shapes[1])
@@ -96,7 +95,7 @@ class ChannelWindow(Op):
     after: int
 
     def forward(self, x):
-        y = x.copy()
+        y = x.copy(order="K")
         channels = x.shape[1]
         for step in range(1, self.before + 1):
             y[:, step:] += x[:, : max(0, channels - step)]
@@ -122,6 +121,7 @@ def _last_axes(name: str, x: Tensor, normalized_shape: Any, **tensors: Tensor | 
     return tuple(range(x.ndim - len(shape), x.ndim))
 
 
+@casts(cuda="float32")
 def layer_norm(
     input: Tensor,
     normalized_shape: int | Sequence[int],
@@ -138,6 +138,7 @@ def layer_norm(
     return LayerNorm(axes, eps)(input, weight, bias)[0]
 
 
+@casts(cuda="float32")
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -160,13 +161,11 @@ def group_norm(
     floating("group_norm", "input", input)
     check_parameters("group_norm", c, weight=weight, bias=bias)
     grouped = input.reshape(n, num_groups, c // num_groups, *input.shape[2:])
-    shape = (1, num_groups, c // num_groups) + (1,) * (input.ndim - 2)
-    w = None if weight is None else weight.reshape(shape)
-    b = None if bias is None else bias.reshape(shape)
     axes = tuple(range(2, grouped.ndim))
-    return Standardize(axes, eps)(grouped, w, b)[0].reshape(input.shape)
+    return PerGroup(axes, eps, num_groups)(grouped, weight, bias)[0].reshape(input.shape)
 
 
+@casts(cuda="float32")
 def rms_norm(
     input: Tensor,
     normalized_shape: int | Sequence[int],
@@ -184,6 +183,7 @@ def rms_norm(
     return RmsNorm(axes, eps)(input, weight)[0]
 
 
+@casts(cuda="float32")
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:

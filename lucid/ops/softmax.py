@@ -13,8 +13,9 @@ import warnings
 from typing import Any, ClassVar
 
 from lucid.backend.cpu import rows
+from lucid.backend.cpu import softmax as cpu
 from lucid.errors import DimensionError
-from lucid.op import Op
+from lucid.op import Op, casts
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -42,12 +43,17 @@ class _AlongAxis(Op):
         return y
 
     def forward_cpu(self, x):
-        y = rows.apply(self.value, (x,), self.axis)
+        if cpu.rows_of(self.axis, x):
+            y = cpu.softmax(x, self.logarithm)
+        else:
+            y = rows.apply(self.value, (x,), self.axis)
         self.save(y)
         return y
 
     def backward_cpu(self, dy):
         (y,) = self.saved_arrays
+        if cpu.rows_of(self.axis, dy, y):
+            return cpu.gradient(dy, y, self.logarithm)
         return rows.apply(self.slope, (dy, y), self.axis)
 
     def forward_cuda(self, x):
@@ -110,6 +116,7 @@ def _prepare(name: str, x: Tensor, dim: int | None, dtype: Any) -> tuple[Tensor,
 
 
 @tensor_method("softmax")
+@casts(cuda="float32")
 def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along ``dim``: positive numbers that add up to 1. x: (*) -> y: (*).
 
@@ -123,12 +130,14 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
 
 
 @tensor_method("log_softmax")
+@casts(cuda="float32")
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """x - log(sum(exp(x))) along ``dim``: the logarithm of softmax, exact. x: (*) -> y: (*)."""
     x, axis = _prepare("log_softmax", input, dim, dtype)
     return LogSoftmax(axis)(x)
 
 
+@casts(cuda="float32")
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """softmax(-x) along ``dim``. x: (*) -> y: (*)."""
     x, axis = _prepare("softmin", input, dim, dtype)

@@ -6,6 +6,7 @@ import pytest
 import lucid
 from lucid import backends
 from lucid.backend.cuda import cudnn, options
+from lucid.backend.cuda.cudnn import frontend
 from lucid.nn import functional as F
 from tests import cuda_emulator
 
@@ -78,12 +79,61 @@ def test_a_plan_is_made_once_per_shape_layout_type_and_mode(order, cuda, problem
     assert len(problems) == 15
 
 
-def test_one_call_is_one_launch_and_copies_nothing(cuda, problems):
-    x, w = lucid.randn(2, 3, 6, 5), lucid.randn(4, 3, 3, 3)
-    F.conv2d(x, w, padding=1)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("bias", [False, True], ids=["alone", "with a bias"])
+def test_one_call_is_one_launch_and_copies_nothing(bias, order, emulated, problems):
+    x, w = (
+        lucid.randn(*s).contiguous(memory_format=ORDERS[order])
+        for s in ((2, 3, 6, 5), (4, 3, 3, 3))
+    )
+    b = lucid.randn(4) if bias else None
+    F.conv2d(x, w, b, padding=1)
     with cuda_emulator.counting() as c:
-        F.conv2d(x, w, padding=1)
+        F.conv2d(x, w, b, padding=1)
     assert (c.launches, c.operations, c.d2d, c.h2d, c.synchronisations) == (1, 0, 0, 0, 0)
+    assert [p.bias for p in problems] == [bias]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sum_and_bias_are_rounded_once(dtype, cuda, problems):
+    # 1 + step / 2 + step / 2, where step follows 1: rounded after the sum it would stay 1.
+    step = {"float16": 2**-10, "bfloat16": 2**-7}[dtype]
+    one = lucid.ones(1, 1, 1, 1)
+    x, w, b = lucid.cat([one, one], 1), lucid.cat([one, one * step / 2], 1), one[0, 0, 0] * step / 2
+    y = F.conv2d(*(t.to(getattr(lucid, dtype)) for t in (x, w, b)))
+    assert problems and y.item() == 1 + step
+
+
+def test_a_bias_that_cudnn_does_not_add_is_added_after_it(cuda, problems, monkeypatch):
+    build, asked = cudnn.library().build, []
+
+    def refuse(problem, benchmark):
+        asked.append(problem.bias)
+        if problem.bias:
+            raise RuntimeError("CUDNN_STATUS_NOT_SUPPORTED")
+        return build(problem, benchmark)
+
+    monkeypatch.setattr(cudnn.library(), "build", refuse)
+    monkeypatch.setattr(options.cudnn, "allow_tf32", False)
+    for _ in range(2):
+        actual, _ = step(CASES[2], "cuda", "float32")
+    expected, _ = step(CASES[2], "cpu", "float32")
+    numpy.testing.assert_allclose(actual[0], expected[0], rtol=1e-5, atol=1e-5)
+    assert asked == [True, False, False, False]  # forward in both ways, and its two gradients
+
+
+def test_groups_and_a_bias_are_two_steps(cuda, problems):
+    step(CASES[4], "cuda")
+    assert {p.bias for p in problems} == {False}
+
+
+def test_a_part_of_an_array_may_begin_anywhere(cuda, problems, monkeypatch):
+    monkeypatch.setattr(options.cudnn, "allow_tf32", False)
+    x, w, b = lucid.randn(3, 3, 3, 3), lucid.randn(5, 3, 3, 3), lucid.randn(5)
+    part = x[1:], w[1:], b[1:]  # contiguous, 108, 108 and 4 bytes from where 16 bytes begin
+    expected = F.conv2d(*(t.cpu() for t in part))
+    assert F.conv2d(*part).cpu().allclose(expected, rtol=1e-5, atol=1e-5)
+    assert problems
 
 
 def test_switched_off_it_is_matrix_products(cuda, problems, products, monkeypatch):
@@ -129,7 +179,7 @@ def test_the_switches_are_where_pytorch_has_them():
         assert options.cudnn.benchmark
     finally:
         backends.cudnn.benchmark = False
-    with pytest.raises(AttributeError, match="backends.cudnn has enabled, benchmark"):
+    with pytest.raises(AttributeError, match="backends.cudnn has enabled, batch_norm"):
         backends.cudnn.fast = True
 
 
@@ -147,4 +197,4 @@ def test_the_reason_why_there_is_no_cudnn_is_told(monkeypatch):
         raise ImportError("No module named 'cudnn'")
 
     monkeypatch.setattr(cudnn.Library, "__init__", missing)
-    assert "No module named 'cudnn'" in cudnn._find.__wrapped__()[1]
+    assert "No module named 'cudnn'" in frontend._find.__wrapped__()[1]

@@ -61,6 +61,7 @@ class Counters:
     graph_launches: int = 0
     h2d: int = 0
     d2h: int = 0
+    pinned: int = 0  # of h2d and d2h, those from and to pinned memory
     d2d: int = 0  # plain copies
     synchronisations: int = 0  # the host waited
     allocations: int = 0  # asked of the pool

@@ -56,6 +56,8 @@ BUGS = {
     "lost_update": ("racecheck", 1, 64, "x64 y1", 64),
     "lost_update_across_blocks": ("racecheck", 8, 32, "x64 y1", 64),
     "read_of_another_block": ("racecheck", 2, 32, "y64", 64),
+    "half_written_after_read": ("racecheck", 1, 64, "h64 h64", 64),
+    "half_read_after_write": ("racecheck", 1, 64, "h64 h64", 64),
     "stencil_in_place": ("racecheck", 1, 64, "x64", 64),
     "atomic_and_plain_write": ("racecheck", 1, 64, "y1", 64),
     "last_block_without_fence": ("racecheck", 8, 32, "x8 y8 y1", 8),
@@ -76,7 +78,7 @@ def argument(text):
     kind, n = text[0], int(text[1:])
     if kind == "x":
         return ramp(n)
-    return zeros(n, {"y": "float32", "u": "uint32", "i": "int32"}[kind])
+    return zeros(n, {"y": "float32", "u": "uint32", "i": "int32", "h": "uint16"}[kind])
 
 
 @pytest.mark.parametrize("schedule", [0, -1, 1])

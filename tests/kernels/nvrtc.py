@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 # As CuPy compiles: it adds -ftz=true to what lucid asks for.
 OPTIONS = ("-std=c++17", "-ftz=true", "--ptxas-options=-v")
+# 128 bits of global memory; an address that was itself read from memory has no .global.
+_WIDE = r"(?!shared|param|local|const)[\w.]*v(?:4\.[a-z]32|2\.[a-z]64)\b"
 
 
 class Entry(NamedTuple):
@@ -127,8 +129,8 @@ def _entries(mangled: dict[str, str], log: str, ptx: str) -> list[Entry]:
                 max(map(int, re.findall(r"Used (\d+) registers", part))),
                 sum(map(int, re.findall(r"(\d+) bytes spill", part))),
                 int(bounds[1]) if bounds else 1024,
-                len(re.findall(r"\bld\.global\.[\w.]*(?:v4\.[a-z]32|v2\.[a-z]64)", body)),
-                len(re.findall(r"\bst\.global\.[\w.]*(?:v4\.[a-z]32|v2\.[a-z]64)", body)),
+                len(re.findall(rf"\bld\.{_WIDE}", body)),
+                len(re.findall(rf"\bst\.{_WIDE}", body)),
             )
         )
     return entries

@@ -5,9 +5,9 @@ import pytest
 
 import lucid
 from lucid.backend import philox
-from lucid.backend.cuda import batch_norm as family
-from lucid.backend.cuda.batch_norm import Chain
-from lucid.backend.cuda.random import key_arguments
+from lucid.backend.cuda import batch_norm as backward
+from lucid.backend.cuda import batch_statistics as family
+from lucid.backend.cuda.batch_norm import chain_of
 from lucid.nn import functional as F
 from tests.kernels.agreement import FLOATS, assert_close, bits, draw, last, name_of, unaligned
 
@@ -87,20 +87,26 @@ def test_a_mean_a_thousand_deviations_away(cuda, channels_last):
     np.testing.assert_allclose(cuda.to_numpy(var), wide.var((0, 2, 3)), rtol=1e-5)
 
 
-def chain(x, mean, var, w, b, keep, factor):
-    y = (x - mean[:, None, None]) / np.sqrt(var + 1e-5)[:, None, None]
-    y = np.maximum(y * w[:, None, None] + b[:, None, None], 0)
-    return np.where(keep[:, :, None, None], y * factor, 0)
+def chained(x, mean, var, w, b, keep, factor):
+    """What the chain makes of x, and per element what of dy passes, in double."""
+    along = (slice(None), None, None)
+    y = (x - mean[along]) / np.sqrt(var + 1e-5)[along] * w[along] + b[along]
+    passes = np.where(keep[:, :, None, None] & (y > 0), factor, 0)
+    return y * passes, passes
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("dtype", FLOATS, ids=name_of)
+@pytest.mark.parametrize("p", [0.0, 0.3])
 @pytest.mark.parametrize(
-    "shape", [(3, 7, 3, 5), (2, 40, 8, 8), (1, 8, 50, 50), (9, 5, 1, 3)], ids=str
+    "shape",
+    [(3, 7, 3, 5), (2, 40, 8, 8), (1, 8, 50, 50), (9, 5, 1, 3), (300, 8, 1, 2), (2, 2, 96, 97)],
+    ids=str,
 )
-def test_norm_relu_and_dropout2d_in_one_pass(cuda, shape, dtype, channels_last):
-    """The mask is dropout2d's, whatever the order of memory; backward needs the output only."""
-    c, p = shape[1], 0.3
+def test_norm_relu_and_dropout2d_in_one_pass(cuda, shape, p, dtype, channels_last):
+    """The mask is dropout2d's in every order of memory; backward needs what went in, not what
+    came out. (300, 8, 1, 2): more samples than decisions of a block are held."""
+    c = shape[1]
     key, threshold = philox.Key(7, 0, 2**32 + 5), philox.threshold(p)
     keep = ~philox.drops(key, threshold, shape[0] * c).reshape(shape[:2])
     x, dy = draw(*shape, dtype=dtype), draw(*shape, dtype=dtype, seed=1)
@@ -108,20 +114,102 @@ def test_norm_relu_and_dropout2d_in_one_pass(cuda, shape, dtype, channels_last):
     mean, var, w, b = (np.abs(draw(c, dtype=wide, seed=i)) + 0.2 for i in range(4))
     place = (lambda a: last(cuda, a)) if channels_last else cuda.asarray
     a, statistics = place(x), [cuda.asarray(v) for v in (mean, var, w, b)]
-    link = Chain(1, threshold, 1 / (1 - p), key_arguments(key))
+    link = chain_of(key if p else None, threshold, 1 / (1 - p))
     z = cuda.kernels.batch_norm(a, *statistics, 1e-5, link)
-    exact = chain(*(v.astype(np.float64) for v in (x, mean, var, w, b)), keep, 1 / (1 - p))
+    mean, var, w, b, away, dy = (v.astype(np.float64) for v in (mean, var, w, b, x, dy))
+    exact, passes = chained(away, mean, var, w, b, keep, 1 / (1 - p))
     assert_close(cuda, z, exact, times=2)
     assert not cuda.to_numpy(z)[~keep].any()
-    dx, dw, db = cuda.kernels.batch_norm_gradient(
-        place(dy), a, *statistics[:3], 1e-5, (True, True, True), fixed=True, z=z, factor=link.factor
+    away -= mean[:, None, None]
+    g, scale, n = dy * passes, 1 / np.sqrt(var + 1e-5), x.size // c
+    dw, db = (g * away).sum((0, 2, 3)) * scale, g.sum((0, 2, 3))
+    plain = g * (scale * w)[:, None, None]
+    own = plain - ((scale * w / n)[:, None, None]) * (
+        db[:, None, None] + away * (scale * dw)[:, None, None]
     )
-    g = np.where(cuda.to_numpy(z) == 0, 0, dy.astype(np.float64) * link.factor)
-    scale = 1 / np.sqrt(var.astype(np.float64) + 1e-5)
-    assert_close(cuda, dx, g * (scale * w)[:, None, None], times=4)
-    assert_close(cuda, db, g.sum((0, 2, 3)), times=8)
-    away = x.astype(np.float64) - mean[:, None, None]
-    assert_close(cuda, dw, (g * away).sum((0, 2, 3)) * scale, times=8)
+    for fixed, dx in ((True, plain), (False, own)):
+        found = cuda.kernels.batch_norm_gradient(
+            place(dy.astype(dtype)), a, *statistics[:3], 1e-5, (True, True, True), fixed=fixed,
+            b=statistics[3], chain=link,
+        )  # fmt: skip
+        for ours, right, times in zip(found, (dx, dw, db), (4, 8, 8), strict=True):
+            assert_close(cuda, ours, right, times)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_neither_the_grid_nor_the_block_changes_a_sum_of_the_chain(cuda, channels_last):
+    """Planes and columns are shared out otherwise, and decisions drawn for other groups of them."""
+    x, dy = draw(37, 6, 2, 5), draw(37, 6, 2, 5, seed=1)
+    place = (lambda a: last(cuda, a)) if channels_last else cuda.asarray
+    statistics = cuda.kernels.batch_statistics(place(x))
+    chain = chain_of(philox.Key(7, 0, 3), philox.threshold(0.4), 1.5)
+    norm = *statistics, None, None, None, None, 1e-5, *chain.arguments
+    if channels_last:
+        kernel, parts, sizes = backward._columns_sums, 6, (370, 10, 6, 64)
+        shapes = [((1, y, 1), (8, rows, 1)) for y in (1, 2, 6) for rows in (1, 8, 32)]
+    else:
+        kernel, parts, sizes = backward._planes_sums, 37, (222, 10, 6, 4)
+        shapes = [(grid, block) for grid in (1, 3, 60) for block in (32, 96, 512)]
+    found = []
+    for shape in shapes:
+        partial = cuda.xp.empty((2, parts, 6), "float32")
+        kernel(*shape, x.dtype, place(dy), place(x), partial, *sizes, *norm)
+        found.append(bits(cuda, partial))
+    assert all((sums == found[0]).all() for sums in found)
+
+
+def test_backward_finds_the_signs_that_forward_found(cuda):
+    """y is 0 up to its last bit: the gradient passes exactly where the output is not 0."""
+    x = draw(4, 8, 6, 6)
+    w, b, var = (cuda.asarray(np.full(8, v, np.float32)) for v in (0.7, -0.3, 1.7))
+    for place in (cuda.asarray, lambda a: last(cuda, a)):
+        flat = np.full_like(x, np.float32(0.3 / 0.7 * np.sqrt(1.7 + 1e-5)))
+        steps = np.random.default_rng(0).integers(-3, 4, x.shape)
+        a = place(flat + steps.astype(np.float32) * np.spacing(flat))
+        mean = cuda.asarray(np.zeros(8, np.float32))
+        z = cuda.to_numpy(cuda.kernels.batch_norm(a, mean, var, w, b, 1e-5, chain_of(None, 0, 1.0)))
+        dx = cuda.kernels.batch_norm_gradient(
+            place(np.ones_like(x)), a, mean, var, w, 1e-5, (True, False, False), fixed=True, b=b,
+            chain=chain_of(None, 0, 1.0),
+        )[0]  # fmt: skip
+        assert 0 < np.count_nonzero(z) < z.size
+        np.testing.assert_array_equal(cuda.to_numpy(dx) != 0, z != 0)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("running", ["own", "wide", "mean only", "average", "none"])
+@pytest.mark.parametrize("dtype", FLOATS, ids=name_of)
+def test_what_a_training_step_wants_besides_the_statistics(cuda, dtype, running, channels_last):
+    """The running ones move in the same launch, or in one more, to the same bits; b is copied."""
+    x = draw(5, 12, 3, 4, dtype=dtype)
+    wide = np.float64 if dtype == np.float64 else np.float32
+    kind = dtype if running == "own" else wide
+    a = last(cuda, x) if channels_last else cuda.asarray(x)
+    b = draw(12, dtype=dtype, seed=3)
+    start = draw(12, dtype=kind, seed=4), np.abs(draw(12, dtype=kind, seed=5))
+    found, momentum = [], None if running == "average" else 0.2
+    for together in (True, False):
+        mean, var = (cuda.asarray(v.copy()) for v in start)
+        var = None if running == "mean only" else var
+        count = cuda.asarray(np.array(4, np.int64))
+        moved = None if running == "none" else (mean, var, count, momentum, 60 / 59)
+        if together:
+            *statistics, copy = cuda.kernels.training_statistics(a, moved, cuda.asarray(b))
+            np.testing.assert_array_equal(cuda.to_numpy(copy), b.astype(wide))
+        else:
+            statistics = cuda.kernels.batch_statistics(a)
+            if moved:
+                update = cuda.kernels.update_running_statistics
+                update(mean, var, *statistics, momentum, 60 / 59, count)
+        left = [*statistics, mean, count] + ([] if var is None else [var])
+        found.append([np.asarray(cuda.to_numpy(v)) for v in left])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert found[0][3] == (4 if running == "none" else 5)
+
+
+def test_without_b_there_is_no_copy(cuda):
+    assert cuda.kernels.training_statistics(cuda.asarray(draw(4, 3)), None, None)[2] is None
 
 
 def test_unaligned_memory_gives_the_same_bits(cuda):

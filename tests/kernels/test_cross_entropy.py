@@ -6,6 +6,7 @@ import pytest
 import lucid
 from lucid.backend.cuda import loss as family
 from lucid.nn import functional as F
+from tests.cuda.captured import counting
 from tests.kernels.agreement import FLOATS, assert_close, bits, draw, last, name_of
 
 
@@ -76,3 +77,16 @@ def test_the_block_changes_nothing(cuda, block):
         family._total(1, threads, kind, losses, counts, loss, divisor, 3000)
         found.append(bits(cuda, loss))
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_segmentation_scores_are_not_copied(cuda, channels_last):
+    """(N, C, H, W) with labels (N, H, W): two kernels forward, one back."""
+    a = last(cuda, draw(2, 21, 5, 6)) if channels_last else cuda.asarray(draw(2, 21, 5, 6))
+    x = lucid.Tensor._wrap(a, cuda).requires_grad_()
+    t = lucid.tensor(np.random.default_rng(0).integers(0, 21, (2, 5, 6)), device="cuda")
+    one = lucid.ones((), device="cuda")
+    with counting() as c:
+        F.cross_entropy(x, t).backward(one)
+    assert (c.launches, c.operations, c.d2d) == (3, 0, 0)
+    assert x.grad._array.strides == a.strides

@@ -9,13 +9,13 @@ import pytest
 from lucid.backend import philox
 from lucid.backend.cpu.dropout import bernoulli_affine as on_cpu
 from lucid.backend.cuda import dropout, layout
-from lucid.backend.cuda.random import key_arguments, offsets_from
+from lucid.backend.cuda.random import CapturedKey, key_arguments
 
 KEY = philox.Key(2**64 - 1, 3, 2**64 + 2**32 - 7)  # the offset needs more than 64 bits
 T = philox.threshold(0.3)
 LAW = 1.25, -0.375, 0.7071  # scale, shift, fill; the last is rounded in every type but double
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
-SIZES = [1, 7, 8, 9, 255, 256, 257, 511, 513, 10007]
+SIZES = [1, 7, 8, 9, 255, 256, 257, 511, 513, 1024, 1025, 1537, 2048, 10007]
 
 
 def numbers(shape, dtype):
@@ -65,23 +65,54 @@ def test_views_that_are_not_aligned(cuda, start, dtype):
     check(cuda, x[start:], cuda.asarray(x)[start:])
 
 
-@pytest.mark.parametrize("law", [(1.25, 0.0, 0.0), (1.25, -0.375, 0.0), (0.8, 0.0, 0.3)])
-def test_zeros_keep_their_sign_where_nothing_is_added(cuda, law):
-    x = numbers(600, np.float32)
+LAWS = [(1.25, 0.0, 0.0), (1.25, -0.375, 0.0), (0.8, 0.0, 0.3), (2.0, 0.0, 0.0), (1.0, 0.0, 0.3)]
+# Scales by which halves may be multiplied as they are, and their neighbours: 0.5 rounds subnormals.
+LAWS += [(2.0**k, 0.0, 0.0) for k in (-1, 15, 16, 127)] + [(2.0, 0.25, 0.0), (3.0, 0.0, 0.0)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: np.dtype(d).name)
+@pytest.mark.parametrize("law", LAWS)
+def test_every_law(cuda, law, dtype):
+    """And zeros keep their sign where nothing is added."""
+    x = numbers(1600, dtype)
     check(cuda, x, cuda.asarray(x), law=law)
 
 
-@pytest.mark.parametrize("threshold", [0, 1, 2**16, 2**31, 2**32 - 1, 2**32])
-def test_every_threshold(cuda, threshold):
-    x = numbers(2000, np.float32)
+@pytest.mark.parametrize("dtype", DTYPES[::2], ids=lambda d: np.dtype(d).name)
+@pytest.mark.parametrize("threshold", [0, 1, 2**16 - 1, 2**16, 2**31, 2**32 - 1, 2**32])
+def test_every_threshold(cuda, threshold, dtype):
+    x = numbers(2000, dtype)
     check(cuda, x, cuda.asarray(x), threshold=threshold)
 
 
+@pytest.mark.parametrize("dtype", DTYPES[::2], ids=lambda d: np.dtype(d).name)
+def test_ties_are_decided_by_the_lower_half(cuda, dtype):
+    """Thresholds cut at a block's own decisions: one more than its number is a drop, itself not."""
+    words = philox.words(KEY, 4 * 64).view(np.uint16).reshape(64, 16).astype(np.uint64)
+    folded = np.bitwise_xor.reduce(words, axis=1)
+    x = np.ones(1024, dtype)
+    for block in range(0, 64, 7):
+        u = words[block, block % 16]
+        decision = int(u << np.uint64(16) | (u ^ folded[block]))
+        for threshold in (decision, decision + 1):
+            y = check(cuda, x, cuda.asarray(x), threshold=threshold, law=(1.0, 0.0, 0.0))
+            kept = cuda.to_numpy(y)[16 * block + block % 16] == 1
+            assert kept == (threshold == decision)
+
+
+@pytest.mark.parametrize("dtype", DTYPES[::2], ids=lambda d: np.dtype(d).name)
 @pytest.mark.parametrize("offset", [0, 5, 2**32 - 2, 2**64 - 2, 2**64 - 1, 2**64, 2**95])
-def test_every_offset(cuda, offset):
+def test_every_offset(cuda, offset, dtype):
     """Carries within the draw: from the lower word, and from the low half to the high one."""
-    x = np.ones(100, np.float32)
+    x = np.ones(1100, dtype)
     check(cuda, x, cuda.asarray(x), key=philox.Key(1, 2, offset))
+
+
+@pytest.mark.parametrize("left", [62, 63, 64, 65, 66, 67])
+def test_a_carry_at_the_end_of_a_draw(cuda, left):
+    """The last block is the last before the carry, or the first behind it."""
+    x = np.ones(1024, np.float16)
+    check(cuda, x, cuda.asarray(x), key=philox.Key(1, 2, 2**64 - left))
 
 
 def test_a_dropped_nan_leaves_no_trace(cuda):
@@ -206,18 +237,19 @@ def test_the_divisor_divides_every_number_below_2_to_the_31():
                 assert k * magic >> 32 >> shift == k // d
 
 
-def test_the_offset_may_come_from_device_memory(cuda):
-    """A captured graph draws from where the host has put the offset before the replay."""
-    x = np.ones(500, np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_offset_seed_and_stream_may_come_from_device_memory(cuda, dtype):
+    """A captured graph draws from the generator's state as the replay found it."""
+    x = np.ones(1500, dtype)
     a = cuda.asarray(x)
-    base = cuda.asarray(np.array([2**64 - 2, 6], np.uint64))
     start = 6 * 2**64 + 2**64 - 2
-    key = philox.Key(1, 2, start + 5)
-    with offsets_from(start, base):
-        check(cuda, x, a, key=key)
-        base[...] = cuda.asarray(np.array([100, 0], np.uint64))
-        y = cuda.bernoulli_affine(a, key, T, 2.0)
-    assert_same_bits(cuda.to_numpy(y), on_cpu(x, philox.Key(1, 2, 105), T, 2.0))
+    key = CapturedKey(9, 9, start + 5)
+    key.base, key.first = cuda.asarray(np.array([2**64 - 2, 6, 1, 2], np.uint64)), start
+    y = cuda.bernoulli_affine(a, key, T, 2.0)
+    assert_same_bits(cuda.to_numpy(y), on_cpu(x, philox.Key(1, 2, start + 5), T, 2.0))
+    key.base[...] = cuda.asarray(np.array([100, 0, 3, 4], np.uint64))
+    y = cuda.bernoulli_affine(a, key, T, 2.0)
+    assert_same_bits(cuda.to_numpy(y), on_cpu(x, philox.Key(3, 4, 105), T, 2.0))
 
 
 @pytest.mark.parametrize("channel_dims", [None, 1])

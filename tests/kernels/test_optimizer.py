@@ -5,6 +5,7 @@ import pytest
 
 import lucid
 from lucid.nn.utils import clip_grad_norm_, get_total_norm
+from tests import cuda_emulator
 from tests.kernels.agreement import FLOATS, assert_close, bits, draw, name_of, unaligned
 
 SHAPES = [(3,), (100, 90), (1,), (0, 4), (7, 11), (8192,), (8193,)]
@@ -73,20 +74,68 @@ def test_other_orders_of_memory(cuda):
     assert_close(cuda, p._array, q.detach().numpy())
 
 
-def test_found_inf_stops_a_step_and_scale_unscales_it(cuda):
+def test_found_inf_stops_a_step_and_scale_divides_the_gradient(cuda):
     from types import SimpleNamespace
 
     settings = {
         "lr": 0.5, "weight_decay": 0, "momentum": 0, "dampening": 0, "nesterov": False,
         "maximize": False, "first": False,
     }  # fmt: skip
-    scale = cuda.asarray(np.full(1, 0.25, np.float32))
-    for found, moved in ((0.0, 1 - 0.5 * 0.25 * 8), (1.0, 1.0)):
+    scale = cuda.asarray(np.full(1, 4.0, np.float32))
+    for found, moved, left in ((0.0, 1 - 0.5 * 8 / 4, 2.0), (1.0, 1.0, 8.0)):
         p, g = cuda.asarray(np.ones(9, np.float32)), cuda.asarray(np.full(9, 8, np.float32))
         job = SimpleNamespace(p=p, g=g, states=[], settings=settings)
         flag = cuda.asarray(np.full(1, found, np.float32))
         cuda.kernels.optimizer_step("sgd", [job], scale, flag)
         np.testing.assert_array_equal(cuda.to_numpy(p), np.full(9, moved, np.float32))
+        np.testing.assert_array_equal(cuda.to_numpy(g), np.full(9, left, np.float32))
+
+
+# The table of addresses.
+
+
+def two_models(keep):
+    """Two models of the same sizes, stepped in turn, and how often addresses were sent."""
+    models = [[lucid.ones(9, requires_grad=True), lucid.ones(5, requires_grad=True)] for _ in "ab"]
+    rules = [lucid.optim.SGD(m, lr=0.1, momentum=0.9) for m in models]
+
+    def step():
+        for model, rule in zip(models, rules, strict=True):
+            rule.zero_grad(set_to_none=not keep)
+            sum((p * 2).sum() for p in model).backward()
+            rule.step()
+
+    step()
+    step()
+    with cuda_emulator.counting() as c:
+        step()
+    return c.h2d
+
+
+def test_addresses_of_kept_gradients_are_sent_once(cuda):
+    if lucid.cuda.get_device_name() != cuda_emulator.DEVICE_NAME:
+        pytest.skip("counts what the emulated device was asked: --device cuda-emulated")
+    assert two_models(keep=True) == 0
+    assert two_models(keep=False) == 2  # the emulator never gives the same memory twice running
+
+
+def test_new_addresses_are_refused_while_a_bare_stream_captures(cuda):
+    p = lucid.ones(9, requires_grad=True)
+    rule = lucid.optim.SGD([p], lr=0.1)
+    p.grad = lucid.ones(9)
+    rule.step()
+    kept, p.grad = p.grad, lucid.ones(9)
+    stream = cuda.xp.cuda.get_current_stream()
+    stream.begin_capture()
+    try:
+        with pytest.raises(RuntimeError, match=r"optimizer: .*Hint: capture with lucid.cuda.graph"):
+            rule.step()
+        p.grad = kept
+        rule.step()  # these are known
+    finally:
+        graph = stream.end_capture()
+    graph.launch(stream)
+    assert_close(cuda, p._array, np.full(9, 0.8))
 
 
 @pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])

@@ -1,9 +1,14 @@
 """The softmax kernels: every dtype, row length and order of memory; sums in a fixed order."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+import lucid
 from lucid.backend.cuda import softmax as family
+from lucid.nn import functional as F
+from tests.cuda.captured import counting
 from tests.kernels.agreement import FLOATS, assert_close, bits, draw, last, name_of, unaligned
 
 
@@ -82,3 +87,34 @@ def test_grid_and_block_change_nothing(cuda, grid, block):
     y, expected = cuda.xp.empty_like(x), cuda.kernels.softmax(x, 1)
     family._forward["block"](grid, block, x.dtype, x, y, 6, 4100, 0)
     np.testing.assert_array_equal(bits(cuda, y), bits(cuda, expected))
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_every_order_of_memory_is_kept_without_a_copy(cuda, order, axis):
+    shape = (4, 6, 8)
+    x, dy = draw(*shape), draw(*shape, seed=1)
+    back = np.argsort(order).tolist()
+    a, g = (cuda.asarray(b.transpose(order).copy()).transpose(back) for b in (x, dy))
+    value, gradient = reference(x, dy, axis, False)
+    with counting() as c:
+        y = cuda.kernels.softmax(a, axis)
+        dx = cuda.kernels.softmax_gradient(g, y, axis)
+    assert (c.launches, c.operations, c.d2d) == (2, 0, 0)
+    assert y.strides == dx.strides == a.strides
+    assert_close(cuda, y, value, times=2)
+    assert_close(cuda, dx, gradient, times=16)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
+def test_segmentation_scores_are_not_copied(cuda, function, channels_last):
+    """(N, C, H, W) over the classes: one kernel forward, one back."""
+    a = last(cuda, draw(2, 21, 5, 6)) if channels_last else cuda.asarray(draw(2, 21, 5, 6))
+    x, dy = (lucid.Tensor._wrap(b, cuda) for b in (a, a.copy(order="K")))
+    x.requires_grad_()
+    with counting() as c:
+        y = function(x, 1)
+        y.backward(dy)
+    assert (c.launches, c.operations, c.d2d) == (2, 0, 0)
+    assert y._array.strides == x.grad._array.strides == a.strides

@@ -1,9 +1,12 @@
 """Kernel sources as the compiler gets them, and where compiled kernels are kept."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,8 +72,24 @@ def test_slow_compiling_is_announced_once_on_stderr(capsys, monkeypatch):
     assert err.startswith("lucid: compiling CUDA kernels (dropout.cu for float32")
 
 
+def test_many_short_compilings_are_announced_as_one_long_one(monkeypatch):
+    """Each kernel is compiled by itself, in a tenth of a second."""
+    told = threading.Event()
+    monkeypatch.setattr(kernel, "_tell", lambda *of: told.set())
+    module = SimpleNamespace(get_function=lambda name: told.wait(waiting))
+    cupy = SimpleNamespace(RawModule=lambda **settings: module)
+    monkeypatch.setattr(kernel, "cupy", lambda: cupy)
+    monkeypatch.setattr(kernel, "_waited", [0.0])
+    compiled, waiting = kernel._function.__wrapped__, 0.01
+    assert not compiled("random.cu", "uint64", 0, "words<u64>")
+    assert 0.01 <= kernel._waited[0] < kernel._SLOW
+    kernel._waited[0], waiting = kernel._SLOW, 60  # ends as soon as it is told
+    assert compiled("random.cu", "uint64", 0, "words<u64>")
+
+
 def test_everything_can_be_compiled_ahead(cuda, monkeypatch):
-    monkeypatch.setattr(kernel.Kernel, "known", kernel.Kernel.known[:0])
+    importlib.import_module("lucid.backend.cuda.kernels")  # declares the others now, not below
+    monkeypatch.setattr(kernel.Kernel, "known", [])
     declared = kernel.Kernel("random.cu", "words", "T* y, i64 count", ("uint64",))
     monkeypatch.setattr(kernel.Kernel, "known", [declared])
     assert list(kernel.compile_all()) == [("random.cu", "uint64")]

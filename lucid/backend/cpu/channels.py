@@ -13,10 +13,13 @@ from collections.abc import Callable
 import numpy as np
 
 from lucid.backend.cpu import blas
+from lucid.backend.cpu.norm import above_zeros, minus
+from lucid.backend.cpu.threads import scratch
 
 __all__ = ["Layout", "layout"]
 
-_BLOCK = 1 << 15  # elements: 128 KiB of float32; block, its distance from the mean and a product
+_BLOCK = 1 << 17  # elements; smaller ones would stay nearer, but the calls of one take some 20 us
+_SMALL = 1 << 15  # of a small array, these or an eighth of it, so that threads have blocks to share
 _ROW = 128  # a shorter row per channel costs more in calls than in arithmetic
 _WIDE = 1024  # channels repeated along a row up to about this many elements
 
@@ -44,14 +47,15 @@ class Layout:
         self.kind, self.channels, self.inner = kind, channels, inner
         self.wide = np.float64 if x.dtype == np.float64 else np.float32
         self.half = x.dtype.itemsize == 2
+        block = min(_BLOCK, max(_SMALL, x.size // 8))
         if kind == "rows":
             self.shape = x.size // length, length
-            self.step = max(1, _BLOCK // length)
+            self.step = max(1, block // length)
         else:
             width = channels * inner
             self.repeats = math.gcd(length, 1 << max(0, (_WIDE // width).bit_length() - 1))
             self.shape = length // self.repeats, width * self.repeats
-            self.step = max(16, _BLOCK // self.shape[1])
+            self.step = max(16, block // self.shape[1])
 
     def matrix(self, x: np.ndarray) -> np.ndarray:
         """x as the matrix; a view."""
@@ -124,16 +128,25 @@ class Layout:
         sizes = np.full((means.size // self.channels, 1), size, np.float64)
         if not rows:
             sizes[-1] = n - sizes[:-1].sum()
+        ones = above_zeros(np.ones(self.shape[1], self.wide))
 
         def run(block: slice, i: int) -> None:
             part, at = self.load(matrix[block]), self._at(block, i)
             size = part.shape[1] if rows else part.shape[0] * self.inner * self.repeats
             mean = self.fold(self.reduce(part)) / size
-            away = part - (mean[:, None] if rows else self._spread(mean))
+            away = scratch("away", part.size, part.dtype).reshape(part.shape)
+            if rows:
+                minus(part, mean[:, None], ones, away)
+            else:
+                np.subtract(part, self._spread(mean), out=away)
             rest = self.fold(self.reduce(away)) / np.float64(size)  # what rounding left of the mean
             means[at] = mean + rest
-            away *= away
-            squares[at] = self.fold(self.reduce(away)) - size * rest * rest
+            if rows:
+                total = np.vecdot(away, away)
+            else:
+                away *= away
+                total = self.fold(self.reduce(away))
+            squares[at] = total - size * rest * rest
 
         self.blocks(run)
         means = means.reshape(-1, self.channels)

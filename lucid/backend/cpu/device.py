@@ -44,9 +44,11 @@ class CpuDevice(Device):
     enter = staticmethod(lambda: _settings.set(_ignore_all))
     leave = staticmethod(_settings.reset)
 
-    def asarray(self, value: Any, dtype: Any = None) -> Array:
+    def asarray(self, value: Any, dtype: Any = None, non_blocking: bool = False) -> Array:
         if hasattr(value, "__cuda_array_interface__") and hasattr(value, "get"):
-            value = device_of(value).to_numpy(value)  # CuPy's arrays refuse to become NumPy's
+            # CuPy's arrays refuse to become NumPy's.
+            source: Any = device_of(value)
+            value = source.to_numpy(value, non_blocking) if non_blocking else source.to_numpy(value)
         return numpy.asarray(value, dtype)
 
     def to_numpy(self, array: Array) -> numpy.ndarray:

@@ -21,6 +21,9 @@ __all__ = ["bernoulli_affine"]
 # (30 us here) against handing the GIL to the next thread.
 BLOCK = 1 << 18
 
+_FEW = 1 << 12  # elements that are one block whatever their shape
+_TABLE = 1 << 16  # elements that pay for a table of the float16 numbers
+
 _INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
 _HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
@@ -53,14 +56,21 @@ def bernoulli_affine(
     keep = None
     if channel_dims is not None:
         keep = _channel_keep(x, key, threshold, channel_dims)
-    law = _Law(x.dtype, x.size, scale, shift, fill)
-    source, target = x, out
+    law = _law(x.dtype, x.size >= _TABLE, scale, shift, fill)
+    source, target, rows = x, out, None
     if x.flags.c_contiguous and out.flags.c_contiguous:
         leading = () if channel_dims is None else (math.prod(x.shape[:channel_dims]),)
         source, target = x.reshape(*leading, -1), out.reshape(*leading, -1)
-        keep = None if keep is None else keep.reshape(-1, 1)
-    if keep is not None:
+        rows = None if keep is None else keep.reshape(-1) == 0
+    elif keep is not None:
         keep = np.broadcast_to(keep, source.shape)
+    if x.size <= _FEW:
+        if rows is not None:
+            law.apply_rows(source, rows, target)
+        else:
+            kept = _drawn_keep(source, key, threshold, 0) if keep is None else keep
+            law.apply(source, kept, target)
+        return out
 
     blocks = _Blocks(source.shape, BLOCK)
 
@@ -68,6 +78,9 @@ def bernoulli_affine(
         for number in range(start, stop):
             index, first = blocks.locate(number)
             piece = source[index]
+            if rows is not None:
+                law.apply_rows(piece, rows[index[0]], target[index])
+                continue
             kept = _drawn_keep(piece, key, threshold, first) if keep is None else keep[index]
             law.apply(piece, kept, target[index])
 
@@ -79,7 +92,7 @@ class _Law:
     """The affine rule and the fill, in the type that computes them."""
 
     def __init__(
-        self, dtype: np.dtype[Any], size: int, scale: float, shift: float, fill: float
+        self, dtype: np.dtype[Any], tabled: bool, scale: float, shift: float, fill: float
     ) -> None:
         self.compute = np.dtype(np.float32) if dtype in _HALVES else dtype
         self.scale = self.compute.type(scale)
@@ -87,18 +100,29 @@ class _Law:
         self.integer = _INTEGERS[dtype.itemsize]
         self.fill = np.array(fill).astype(dtype).view(self.integer)[()]
         self.table = None
-        if dtype == np.float16 and size >= 1 << 16:
+        if tabled and dtype == np.float16:
             self.table = _float16_table(scale, shift)
+
+    def apply_rows(self, x: np.ndarray, dropped: np.ndarray, y: np.ndarray) -> None:
+        """One decision per row of x, or one for all of it: dropped rows are written over."""
+        if dropped.ndim or not dropped:
+            self.keep_all(x, y)
+        if dropped.any():
+            y.view(self.integer)[np.flatnonzero(dropped) if dropped.ndim else ...] = self.fill
+
+    def keep_all(self, x: np.ndarray, y: np.ndarray) -> None:
+        """y = scale * x + shift."""
+        if self.table is not None:
+            np.take(self.table, x.view(np.uint16), out=y.view(self.integer), mode="wrap")
+            return
+        with np.errstate(all="ignore"):
+            wide = self.affine(x, y)
+            if wide is not y:
+                y[...] = wide
 
     def apply(self, x: np.ndarray, keep: np.ndarray, y: np.ndarray) -> None:
         bits = y.view(self.integer)
-        if self.table is not None:
-            np.take(self.table, x.view(np.uint16), out=bits, mode="wrap")
-        else:
-            with np.errstate(all="ignore"):
-                wide = self.affine(x, y)
-                if wide is not y:
-                    y[...] = wide
+        self.keep_all(x, y)
         if self.fill:
             bits ^= self.fill
         bits &= keep
@@ -114,6 +138,9 @@ class _Law:
         return wide
 
 
+_law = lru_cache(maxsize=64)(_Law)  # a model has a few; making one takes as long as a small array
+
+
 @lru_cache(maxsize=8)
 def _float16_table(scale: float, shift: float) -> np.ndarray:
     """The rule for each of the 65,536 float16 numbers, as integers, at the place of its bits.
@@ -121,7 +148,7 @@ def _float16_table(scale: float, shift: float) -> np.ndarray:
     Looking up takes a fifth of the time of NumPy's conversions to float32 and back.
     """
     every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
-    law = _Law(every.dtype, 0, scale, shift, 0.0)
+    law = _Law(every.dtype, False, scale, shift, 0.0)
     with np.errstate(all="ignore"):
         return law.affine(every, every).astype(np.float16).view(np.int16)
 

@@ -1,11 +1,9 @@
-"""Pooling on NumPy arrays, window element by window element instead of window by window.
+"""Windows over planes, and average pooling on NumPy arrays.
 
 For one offset k in the window, x at (stride * i - padding + dilation * k) over all windows i is a
-strided slice; so a maximum or a sum over windows takes as many passes as a window has elements. The
-passes run over blocks of planes that stay in cache, shared among the threads.
-
-Maxima are remembered by their number in the window (one byte each, up to 256 elements): a gradient
-is placed, and taken back, by comparing numbers and selecting bits, exact for NaN and Inf too.
+strided slice; so a sum over windows takes as many passes as a window has elements. The passes run
+over blocks of planes that stay in cache, shared among the threads. A window that is all of a plane
+is a row of a matrix, whose sum BLAS has fastest.
 """
 
 import itertools
@@ -16,17 +14,19 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from lucid.backend.cpu.threads import parallel_for, scratch
+from lucid.backend.cpu import blas
+from lucid.backend.cpu.threads import parallel_for
 
 __all__ = [
-    "Axis", "Bins", "max_pool", "number_type", "offsets", "origins", "place", "take",
-    "window_spread", "window_sums",
+    "HALVES", "Axis", "Bins", "by_first", "by_planes", "number_type", "offsets", "origins",
+    "uninitialised", "widened", "window_spread", "window_sums",
 ]  # fmt: skip
 
 _BLOCK = 1 << 17  # elements of x per block: 512 KiB of float32, half of a second-level cache
 
-_HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
-_INTEGERS = {4: np.int32, 8: np.int64}
+_GEMV = 1 << 12  # terms that BLAS adds up in a row of partial sums, without loss to speak of
+
+HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
 
 class Axis(NamedTuple):
@@ -101,118 +101,34 @@ def number_type(axes: tuple[Axis, ...]) -> str:
     return "uint8" if math.prod(axis.kernel for axis in axes) <= 256 else "int32"
 
 
-def max_pool(
-    x: np.ndarray, axes: tuple[Axis, ...], numbered: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The maximum of each window, and its number in it: the first of equals, the first NaN."""
-    y = _like(x, axes)
-    padded = any(axis.padding for axis in axes)
-    start = origins(np, axes) if padded else 0
-    elements = offsets(axes)
-
-    def block(y: np.ndarray, x: np.ndarray, numbers: np.ndarray | None = None) -> None:
-        source = _widened(x)
-        best = y if y.dtype == source.dtype else np.empty_like(y, dtype=source.dtype)
-        if padded:
-            best.fill(-np.inf)
-        if numbers is not None:
-            numbers[...] = start
-            higher = _scratch("higher", best, np.bool_)
-            candidate = _scratch("candidate", best, numbers.dtype)
-        for k, at_y, at_x in elements:
-            element, so_far = source[at_x], best[at_y]
-            if k == 0 and not padded:
-                so_far[...] = element
-                continue
-            if numbers is not None:
-                np.greater(element, so_far, out=higher[at_y])
-                number = numbers.dtype.type(k)
-                np.multiply(higher.view(np.uint8)[at_y], number, out=candidate[at_y])
-                # Numbers ascend, so the last one that was higher is the largest.
-                np.maximum(numbers[at_y], candidate[at_y], out=numbers[at_y])
-            np.maximum(so_far, element, out=so_far)
-        if best is not y:
-            y[...] = best
-        if numbers is not None and np.isnan(best).any():
-            for k, at_y, at_x in reversed(elements):
-                numbers[at_y][np.isnan(source[at_x])] = k
-
-    if not numbered:
-        _by_planes(block, y, x)
-        return y, None
-    numbers = np.empty_like(y, dtype=number_type(axes))
-    _by_planes(block, y, x, numbers)
-    return y, numbers
-
-
-def place(dy: np.ndarray, numbers: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
-    """dx: each dy added to the element of its window that bears the number; zero elsewhere."""
-    if dy.dtype in _HALVES:
-        return place(_widened(dy), numbers, axes).astype(dy.dtype)
-    dx = np.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
-    covered = all(axis.covers() for axis in axes)
-    disjoint = all(axis.disjoint() for axis in axes)
-    integer, elements = _INTEGERS[dy.itemsize], offsets(axes)
-
-    def block(dx: np.ndarray, dy: np.ndarray, numbers: np.ndarray) -> None:
-        if not covered:
-            dx.fill(0)
-        bits, placed = dy.view(integer), dx.view(integer)
-        memory = _scratch("mask", dy, np.bool_)
-        part = None if disjoint else _scratch("part", dy, integer)
-        for k, at_y, at_x in elements:
-            mask = _mask(numbers, k, memory)
-            if part is None:
-                np.bitwise_and(bits[at_y], mask[at_y], out=placed[at_x])
-            else:
-                np.bitwise_and(bits, mask, out=part)
-                dx[at_x] += part.view(dy.dtype)[at_y]
-
-    _by_planes(block, dx, dy, numbers)
-    return dx
-
-
-def take(x: np.ndarray, numbers: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
-    """y: the element of each window that bears the number."""
-    if x.dtype in _HALVES:
-        return take(_widened(x), numbers, axes).astype(x.dtype)
-    y = _like(x, axes)
-    integer, elements = _INTEGERS[x.itemsize], offsets(axes)
-
-    def block(y: np.ndarray, x: np.ndarray, numbers: np.ndarray) -> None:
-        y.fill(0)
-        bits, chosen = x.view(integer), y.view(integer)
-        memory, part = _scratch("mask", y, np.bool_), _scratch("part", y, integer)
-        for k, at_y, at_x in elements:
-            mask = _mask(numbers, k, memory)
-            np.bitwise_and(bits[at_x], mask[at_y], out=part[at_y])
-            chosen[at_y] |= part[at_y]
-
-    _by_planes(block, y, x, numbers)
-    return y
-
-
-def _mask(numbers: np.ndarray, k: int, memory: np.ndarray) -> np.ndarray:
-    """-1, all bits, where the number is k; 0 elsewhere."""
-    np.equal(numbers, k, out=memory)
-    mask = memory.view(np.int8)
-    return np.negative(mask, out=mask)
-
-
 def window_sums(x: np.ndarray, axes: tuple[Axis | Bins, ...], divisor: Any) -> np.ndarray:
     """The sum of each window over `divisor`, which broadcasts over the windows."""
-    y = _like(x, axes)
+    y = uninitialised(x, axes)
 
     def block(y: np.ndarray, x: np.ndarray) -> None:
-        total = _widened(x)
+        total = widened(x)
         for dim, axis in enumerate(axes, -len(axes)):
             sums = _resized(total, dim, axis.size)
             _add_windows(total, sums, axis, dim)
             total = sums
-        total /= np.asarray(divisor, total.dtype)
+        np.divide(total, np.asarray(divisor, total.dtype), out=total)
         y[...] = total
 
-    _by_planes(block, y, x)
+    def plane(y: np.ndarray, x: np.ndarray, planes: int, points: int, channels: int) -> None:
+        total = widened(x).reshape(planes, points, channels)
+        sums = y if y.dtype == total.dtype else np.empty_like(y, dtype=total.dtype)
+        if points > _GEMV:  # pairwise: the error does not grow with so many terms
+            np.add.reduce(total, 1, out=sums)
+        elif channels == 1:
+            np.matmul(total[..., 0], np.ones(points, total.dtype), out=sums[:, 0])
+        else:
+            np.matmul(np.ones(points, total.dtype), total, out=sums)
+        np.divide(sums, np.asarray(divisor, total.dtype), out=sums)
+        if sums is not y:
+            y[...] = sums
+
+    if not (_whole(axes) and _by_matrices(plane, y, x, len(axes))):
+        by_planes(block, y, x)
     return y
 
 
@@ -221,17 +137,53 @@ def window_spread(dy: np.ndarray, axes: tuple[Axis | Bins, ...], divisor: Any) -
     dx = np.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
 
     def block(dx: np.ndarray, dy: np.ndarray) -> None:
-        total = _widened(dy)
+        total = widened(dy)
         total = total / np.asarray(divisor, total.dtype)
         for dim in reversed(range(-len(axes), 0)):
             sums = _resized(total, dim, axes[dim].extent)
-            sums.fill(0)
             _add_back(total, sums, axes[dim], dim)
             total = sums
         dx[...] = total
 
-    _by_planes(block, dx, dy)
+    def plane(dx: np.ndarray, dy: np.ndarray, planes: int, points: int, channels: int) -> None:
+        total = widened(dy)
+        total = total / np.asarray(divisor, total.dtype)
+        dx.reshape(planes, points, channels)[...] = total[:, None]
+
+    if not (_whole(axes) and _by_matrices(plane, dx, dy, len(axes))):
+        by_planes(block, dx, dy)
     return dx
+
+
+def _whole(axes: tuple[Axis | Bins, ...]) -> bool:
+    """Whether there is one window, and it is all of a plane."""
+    return all(axis.size == 1 and axis.spans() == [(0, axis.extent)] for axis in axes)
+
+
+def _by_matrices(block: Callable[..., None], out: np.ndarray, x: np.ndarray, dims: int) -> bool:
+    """block(out, x, planes, points, channels) over (planes, points, channels) in memory.
+
+    A contiguous plane has one channel, a channels-last one all. False if x lies otherwise.
+    """
+    if not (out.size and x.size):
+        return False
+    large, small = (out, x) if out.size > x.size else (x, out)
+    points = large.size // small.size
+    if large.flags.c_contiguous and small.flags.c_contiguous:
+        planes, channels = small.size, 1
+    else:
+        large, small = (np.moveaxis(a, 1, -1) for a in (large, small))
+        if not (large.flags.c_contiguous and small.flags.c_contiguous):
+            return False
+        planes, channels = len(small), small.shape[-1]
+    wide, one = large.reshape(planes, -1), small.reshape(planes, channels)
+
+    def run(start: int, stop: int) -> None:
+        many, few = wide[start:stop], one[start:stop]
+        block(*((many, few) if out.size > x.size else (few, many)), stop - start, points, channels)
+
+    blas.share(run, planes, max(1, _BLOCK // (points * channels)))
+    return True
 
 
 def _resized(x: np.ndarray, dim: int, size: int) -> np.ndarray:
@@ -244,22 +196,34 @@ def _resized(x: np.ndarray, dim: int, size: int) -> np.ndarray:
 def _add_windows(x: np.ndarray, y: np.ndarray, axis: Axis | Bins, dim: int) -> None:
     """y = the windows of x along one dimension, summed."""
     if isinstance(axis, Axis) and axis.kernel <= axis.size:
-        y.fill(0)
-        for k in range(axis.kernel):
-            at_y, at_x = axis.overlap(k)
-            y[_along(dim, at_y)] += x[_along(dim, at_x)]
+        overlaps = [axis.overlap(k) for k in range(axis.kernel)]
+        pairs = [(y[_along(dim, at_y)], x[_along(dim, at_x)]) for at_y, at_x in overlaps]
+        if len(pairs) > 1 and all(part.shape == y.shape for part, _ in pairs[:2]):
+            np.add(pairs[0][1], pairs[1][1], out=y)
+            pairs = pairs[2:]
+        else:
+            y.fill(0)
+        for part, element in pairs:
+            part += element
         return
     for i, span in enumerate(axis.spans()):
         np.add.reduce(x[_along(dim, slice(*span))], dim, out=y[_along(dim, i)])
 
 
 def _add_back(y: np.ndarray, x: np.ndarray, axis: Axis | Bins, dim: int) -> None:
-    """x += each y, in the whole of its window."""
+    """x = each y, in the whole of its window, added up."""
     if isinstance(axis, Axis) and axis.kernel <= axis.size:
+        covers = axis.covers()
+        if not covers:
+            x.fill(0)
         for k in range(axis.kernel):
             at_y, at_x = axis.overlap(k)
-            x[_along(dim, at_x)] += y[_along(dim, at_y)]
+            if covers:
+                x[_along(dim, at_x)] = y[_along(dim, at_y)]
+            else:
+                x[_along(dim, at_x)] += y[_along(dim, at_y)]
         return
+    x.fill(0)
     for i, span in enumerate(axis.spans()):
         x[_along(dim, slice(*span))] += y[_along(dim, slice(i, i + 1))]
 
@@ -269,7 +233,7 @@ def _along(dim: int, index: Any) -> Any:
     return (..., index, *(slice(None),) * (-dim - 1))
 
 
-def _by_planes(block: Callable[..., None], out: np.ndarray, *inputs: np.ndarray) -> None:
+def by_planes(block: Callable[..., None], out: np.ndarray, *inputs: np.ndarray) -> None:
     """block(out, *inputs) over planes if all are contiguous, over samples otherwise."""
     arrays = out, *inputs
     if any(a.size == 0 for a in arrays):
@@ -277,22 +241,23 @@ def _by_planes(block: Callable[..., None], out: np.ndarray, *inputs: np.ndarray)
         return
     if all(a.flags.c_contiguous for a in arrays):
         arrays = tuple(a.reshape(-1, *a.shape[2:]) for a in arrays)
+    by_first(block, *arrays)
+
+
+def by_first(block: Callable[..., None], *arrays: Any) -> None:
+    """block(*arrays) over parts of their first axis."""
+    if any(a.size == 0 for a in arrays):
+        arrays[0].fill(0)
+        return
     count = len(arrays[0])
     grain = max(1, _BLOCK * count // max(a.size for a in arrays))
     parallel_for(lambda start, stop: block(*(a[start:stop] for a in arrays)), count, grain)
 
 
-def _like(x: np.ndarray, axes: tuple[Axis | Bins, ...]) -> np.ndarray:
+def uninitialised(x: np.ndarray, axes: tuple[Axis | Bins, ...]) -> np.ndarray:
     """Uninitialised results, one for each window, in x's memory order."""
     return np.empty_like(x, shape=(*x.shape[:2], *(axis.size for axis in axes)))
 
 
-def _scratch(name: str, like: np.ndarray, dtype: Any) -> np.ndarray:
-    """This thread's memory, as many elements as `like` and in its memory order."""
-    order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
-    memory = scratch(name, like.size, dtype).reshape([like.shape[i] for i in order])
-    return memory.transpose(np.argsort(order))
-
-
-def _widened(a: np.ndarray) -> np.ndarray:
-    return a.astype(np.float32) if a.dtype in _HALVES else a
+def widened(a: np.ndarray) -> np.ndarray:
+    return a.astype(np.float32) if a.dtype in HALVES else a

@@ -22,7 +22,9 @@ def erf(x: numpy.ndarray) -> numpy.ndarray:
     """The error function: to 7 ulp in float32, to the last bit or two in float64 (math.erf)."""
     if x.dtype == numpy.float64:
         values = map(math.erf, x.ravel().tolist())
-        return numpy.fromiter(values, numpy.float64, x.size).reshape(x.shape)
+        y = numpy.empty_like(x)  # in x's order of memory
+        y[...] = numpy.fromiter(values, numpy.float64, x.size).reshape(x.shape)
+        return y
     z = numpy.asarray(numpy.clip(x, -4, 4))
     square = z * z
     z *= _polynomial(_ABOVE, square)

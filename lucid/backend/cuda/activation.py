@@ -1,7 +1,4 @@
-"""Activations on CuPy arrays of any layout, and SELU with AlphaDropout in one pass.
-
-kernels/activation.cu and kernels/selu_dropout.cu.
-"""
+"""Activations on CuPy arrays of any layout: kernels/activation.cu."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from typing import Any
 
 from lucid.backend.cuda.arrays import (
     THREADS,
-    contiguous,
     dense,
     grid_over,
     per_vector,
@@ -17,9 +13,8 @@ from lucid.backend.cuda.arrays import (
 )
 from lucid.backend.cuda.availability import cupy
 from lucid.backend.cuda.kernel import Kernel
-from lucid.backend.cuda.random import KEY, key_arguments
 
-__all__ = ["activation", "activation_gradient", "selu_dropout", "selu_dropout_gradient"]
+__all__ = ["activation", "activation_gradient"]
 
 NAMES = (
     "relu", "hardtanh", "leakyrelu", "elu", "eluoutput", "gelu", "gelutanh", "silu", "mish",
@@ -37,18 +32,6 @@ _backward = {
     n: Kernel("activation.cu", f"{n}_backward", f"const T* dy, const T* kept, T* dx, {_CONSTANTS}")
     for n in NAMES
 }
-
-_selu_dropout = Kernel(
-    "selu_dropout.cu",
-    "selu_dropout",
-    f"const T* x, T* y, i64 n, u64 threshold, double scale, double shift, double fill, {KEY}",
-)
-_selu_dropout_backward = Kernel(
-    "selu_dropout.cu",
-    "selu_dropout_backward",
-    f"const T* dy, const T* x, T* dx, i64 n, u64 threshold, double scale, {KEY}",
-)
-
 
 _forward["tanh"], _backward["tanh"] = _forward["tangent"], _backward["tangent"]
 
@@ -79,25 +62,3 @@ def activation_gradient(name: str, dy: Any, kept: Any, *constants: float) -> Any
 
 def _three(constants: tuple[float, ...]) -> tuple[float, ...]:
     return (*constants, 0.0, 0.0, 0.0)[:3]
-
-
-def selu_dropout(x: Any, key: Any, threshold: int, scale: float, shift: float, fill: float) -> Any:
-    """keep ? scale * selu(x) + shift : fill, one decision per element."""
-    x = contiguous(x)
-    y = cupy().empty_like(x)
-    if x.size:
-        law = threshold, scale, shift, fill
-        grid = grid_over(x.size, 512 * (THREADS // 32))
-        _selu_dropout(grid, THREADS, x.dtype, x, y, x.size, *law, *key_arguments(key))
-    return y
-
-
-def selu_dropout_gradient(dy: Any, x: Any, key: Any, threshold: int, scale: float) -> Any:
-    """keep ? scale * dy * selu'(x) : 0."""
-    x, dy = contiguous(x), contiguous(dy)
-    dx = cupy().empty_like(x)
-    if x.size:
-        settings = x.size, threshold, scale
-        grid = grid_over(x.size, 512 * (THREADS // 32))
-        _selu_dropout_backward(grid, THREADS, x.dtype, dy, x, dx, *settings, *key_arguments(key))
-    return dx

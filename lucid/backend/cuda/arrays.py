@@ -1,18 +1,18 @@
-"""What the kernel families share: arrays as kernels want them to lie, kernels by width, grids."""
+"""What the kernel families share: arrays as kernels want them to lie, and grids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
 import numpy
 
 from lucid.backend.cuda.availability import cupy
-from lucid.backend.cuda.kernel import Kernel
+from lucid.backend.cuda.signature import wide as wide
+from lucid.backend.cuda.signature import without_gaps
 
 THREADS = 256
-_HALVES = ("float32", "float16", "bfloat16")
 _FLOATING = {numpy.dtype(t) for t in ("float16", "float32", "float64", ml_dtypes.bfloat16)}
 
 
@@ -21,34 +21,17 @@ def is_floating(x: Any) -> bool:
     return x.dtype in _FLOATING
 
 
-def wide(dtype: Any) -> numpy.dtype:
-    """The type that kernels compute in: float64 for itself, float32 for all others."""
-    return numpy.dtype("float64" if dtype == numpy.float64 else "float32")
-
-
-def with_widths(file: str, entry: str, signature: str) -> Callable[..., None]:
-    """A Kernel of which some pointers are of the type that T computes in, written W."""
-    single = Kernel(file, entry, signature.replace("W*", "float*"), _HALVES)
-    double = Kernel(file, entry, signature.replace("W*", "double*"), ("float64",))
-
-    def launch(grid: Any, block: Any, dtype: Any, *args: Any, shared: int = 0) -> None:
-        kernel = double if dtype == numpy.float64 else single
-        kernel(grid, block, dtype, *args, shared=shared)
-
-    return launch
+def is_contiguous(x: Any) -> bool:
+    """Whether x is in C order. CuPy's field takes 0.04 us, ``x.flags.c_contiguous`` 0.5."""
+    try:
+        return bool(x._c_contiguous)
+    except AttributeError:
+        return bool(x.flags.c_contiguous)
 
 
 def is_dense(x: Any) -> bool:
     """Whether x fills its memory without gaps, in some order of its dimensions."""
-    if x.flags.c_contiguous:
-        return True
-    size = x.itemsize
-    for step, n in sorted(zip(x.strides, x.shape, strict=True)):
-        if n > 1:
-            if step != size:
-                return False
-            size *= n
-    return True
+    return is_contiguous(x) or without_gaps(x.shape, x.strides, x.itemsize)
 
 
 def dense(x: Any) -> Any:
@@ -58,14 +41,14 @@ def dense(x: Any) -> Any:
 
 def contiguous(x: Any) -> Any:
     """x in C order."""
-    return x if x.flags.c_contiguous else cupy().ascontiguousarray(x)
+    return x if is_contiguous(x) else cupy().ascontiguousarray(x)
 
 
 def same_order(x: Any, model: Any, dtype: Any = None) -> Any:
     """x (of the dense model's shape) in the model's order of memory; and of that dtype."""
     dtype = x.dtype if dtype is None else dtype
     if x.dtype == dtype:
-        if x.flags.c_contiguous and model.flags.c_contiguous:
+        if is_contiguous(x) and is_contiguous(model):
             return x
         pairs = zip(x.strides, model.strides, x.shape, strict=True)
         if x.itemsize == model.itemsize and all(a == b for a, b, n in pairs if n > 1):
@@ -77,9 +60,19 @@ def same_order(x: Any, model: Any, dtype: Any = None) -> Any:
 
 def is_channels_last(x: Any) -> bool:
     """Whether x (N, C, *) lies in memory as (N, *, C), and not as (N, C, *)."""
-    if x.ndim < 3 or x.flags.c_contiguous:
-        return False
-    return bool(x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous)
+    return x.ndim > 2 and not is_contiguous(x) and _channels_last(x.shape, x.strides, x.itemsize)
+
+
+@lru_cache(4096)  # as of without_gaps
+def _channels_last(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> bool:
+    if 0 in shape:
+        return True
+    for dimension in (1, *range(len(shape) - 1, 1, -1), 0):
+        if shape[dimension] > 1:
+            if strides[dimension] != itemsize:
+                return False
+            itemsize *= shape[dimension]
+    return True
 
 
 def by_channels(x: Any) -> tuple[Any, int, int, int, bool]:

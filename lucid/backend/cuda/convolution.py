@@ -1,6 +1,7 @@
 """Convolution and its two gradients on CuPy arrays, by cuDNN. Channels-last stays so.
 
-Each answers None where cuDNN can't be used; the op then multiplies matrices.
+Each answers None where cuDNN can't be used; the op then multiplies matrices. A bias is part of the
+convolution's own plan, and then of its one rounding, where cuDNN has an engine for that.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.backend.cuda import cudnn, options
-from lucid.backend.cuda.arrays import is_channels_last
+from lucid.backend.cuda.arrays import contiguous, is_channels_last
 from lucid.backend.cuda.order import laid_out, new
 
 __all__ = ["convolve", "convolve_input_gradient", "convolve_weight_gradient"]
@@ -21,14 +22,22 @@ def convolve(x: Any, w: Any, meeting: tuple, size: tuple, bias: Any) -> Any:
     owner = _owner(x, w)
     if owner is None:
         return None
-    stride, pairs, dilation, _ = meeting
+    stride, pairs, dilation, groups = meeting
     last = is_channels_last(x)
     y = new((x.shape[0], w.shape[0], *size), x.dtype, last)
     if 0 in (x.size, w.size, y.size):
         y.fill(0)
     else:
-        x, padding = _evenly_padded(laid_out(x, last), pairs, last)
-        _run(owner, "forward", (x, laid_out(w, last), y), last, padding, stride, dilation)
+        x, padding = _evenly_padded(_laid_out(x, last), pairs, last)
+        arrays = x, _laid_out(w, last), y
+        problem = _problem("forward", arrays, last, padding, stride, dilation)
+        # For groups and a bias together cuDNN has only its most general engines.
+        if bias is not None and groups == 1:
+            plan = cudnn.plan_if_supported(owner, problem._replace(bias=True))
+            if plan is not None:
+                plan.run(*arrays, cudnn.aligned(contiguous(bias)))
+                return y
+        cudnn.plan_for(owner, problem).run(*arrays)
     if bias is not None:
         y += bias.reshape(-1, *(1,) * len(size))
     return y
@@ -46,8 +55,9 @@ def convolve_input_gradient(dy: Any, w: Any, meeting: tuple, size: tuple) -> Any
     if 0 in (dx.size, w.size, dy.size):
         dx.fill(0)
     else:
-        arrays = dx, laid_out(w, last), laid_out(dy, last)
-        _run(owner, "input_gradient", arrays, last, padding, stride, dilation)
+        arrays = dx, _laid_out(w, last), _laid_out(dy, last)
+        problem = _problem("input_gradient", arrays, last, padding, stride, dilation)
+        cudnn.plan_for(owner, problem).run(*arrays)
     return dx if wide == tuple(size) else _cropped(dx, part, size, last)
 
 
@@ -62,9 +72,10 @@ def convolve_weight_gradient(x: Any, dy: Any, meeting: tuple, kernel: tuple) -> 
     if 0 in (x.size, dw.size, dy.size):
         dw.fill(0)
     else:
-        x, padding = _evenly_padded(laid_out(x, last), pairs, last)
-        arrays = x, dw, laid_out(dy, last)
-        _run(owner, "weight_gradient", arrays, last, padding, stride, dilation)
+        x, padding = _evenly_padded(_laid_out(x, last), pairs, last)
+        arrays = x, dw, _laid_out(dy, last)
+        problem = _problem("weight_gradient", arrays, last, padding, stride, dilation)
+        cudnn.plan_for(owner, problem).run(*arrays)
     return dw
 
 
@@ -72,15 +83,20 @@ def _owner(a: Any, b: Any) -> Any:
     return cudnn.library() if a.dtype == b.dtype else None
 
 
-def _run(
-    owner: Any, kind: str, arrays: tuple, last: bool, padding: tuple, stride: tuple, dilation: tuple
-) -> None:
-    x, w, y = (cudnn.layout_of(a, last) for a in arrays)
-    problem = cudnn.Problem(
+def _laid_out(array: Any, last: bool) -> Any:
+    """The array or a copy of it, as cuDNN wants it to lie."""
+    return cudnn.aligned(laid_out(array, last))
+
+
+def _problem(
+    kind: str, arrays: tuple, last: bool, padding: tuple, stride: tuple, dilation: tuple
+) -> cudnn.Convolution:
+    x, w, y = (cudnn.layout_of(a.shape, last) for a in arrays)
+    return cudnn.Convolution(
         kind, arrays[0].dtype.name, x, w, y, padding, tuple(stride), tuple(dilation),
-        options.cudnn.allow_tf32, options.cudnn.deterministic,
+        options.cudnn.allow_tf32,
+        options.cudnn.deterministic or options.determinism.enabled,
     )  # fmt: skip
-    cudnn.plan_for(owner, problem).run(*arrays)
 
 
 # Padding: cuDNN knows one amount for both sides, and no negative one.

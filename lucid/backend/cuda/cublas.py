@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy
 
-from lucid.backend.cuda import libraries, options
+from lucid.backend import capture
+from lucid.backend.cuda import libraries, memory, options
 from lucid.backend.cuda.availability import cupy
 
 __all__ = ["matmul", "version", "why_unavailable"]
@@ -160,10 +161,22 @@ def _handle(owner: Any, device: int) -> int:
     stream = cuda.get_current_stream().ptr
     known = _handles.get((owner, device, stream))
     if known is None:
-        workspace = cuda.alloc(WORKSPACE)
+        capture.refuse(
+            "matmul: cuBLAS has no handle for this stream, and none can be made",
+            "run the step once before, on the same stream",
+        )
+        with memory.ordinary():  # it outlives every graph
+            workspace = cuda.alloc(WORKSPACE)
         known = owner.create(stream, workspace.ptr, WORKSPACE), workspace
         _handles[owner, device, stream] = known
     return known[0]
+
+
+def prepare() -> None:
+    """Make the current stream's handle, which a capture could not, if any stream has one."""
+    if _handles:
+        with _lock:
+            _handle(library(), cupy().cuda.runtime.getDevice())
 
 
 # Products.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy
 
+from lucid.backend import capture
 from lucid.backend.cuda import availability, memory
 from lucid.backend.cuda.order import memory_order
 from lucid.backend.device import Array, Device
@@ -28,6 +30,14 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
+@cache
+def _kernels() -> ModuleType:
+    """Imported when first asked for; an import statement costs 0.4 us each time."""
+    from lucid.backend.cuda import kernels
+
+    return kernels
+
+
 class CudaDevice(Device):
     """CuPy arrays in the memory of one GPU. Without an index: the current one."""
 
@@ -45,9 +55,7 @@ class CudaDevice(Device):
     @property
     def kernels(self) -> ModuleType:
         """The family functions: ``device.kernels.softmax(x, axis)``."""
-        from lucid.backend.cuda import kernels
-
-        return kernels
+        return _kernels()
 
     @property
     def array_type(self) -> Any:
@@ -110,6 +118,8 @@ class CudaDevice(Device):
 
     def synchronize(self) -> None:
         """Wait for all streams of the device."""
+        if capture.active:
+            capture.refuse("synchronize: the host can't wait", "synchronize between replays")
         token = self.enter()
         try:
             self.xp.cuda.runtime.deviceSynchronize()
@@ -126,8 +136,16 @@ class CudaDevice(Device):
         """
         token = self.enter()
         try:
+            if capture.active and not isinstance(value, self.xp.ndarray):
+                capture.refuse(
+                    "numbers can't be sent to the device",
+                    "make the tensor before; copy_ new values into it between replays",
+                )
             if non_blocking and dtype in (None, getattr(value, "dtype", None)) and is_pinned(value):
-                return self._copied_from_pinned(value)
+                order = memory_order(value)
+                if order is None:
+                    return self._copied_from_pinned(value)
+                return order.restore(self._copied_from_pinned(order.straight(value)))
             if isinstance(value, self.xp.ndarray) and value.data.device_id != self.index:
                 value = self._copied_from(Device("cuda", value.data.device_id), value)
             back = memory_order(value) if isinstance(value, numpy.ndarray) else None
@@ -166,6 +184,8 @@ class CudaDevice(Device):
 
     def to_numpy(self, array: Array, non_blocking: bool = False) -> Any:
         """A copy in host memory; ``non_blocking``: filled when the device has been synchronized."""
+        if capture.active:
+            capture.refuse("values can't come to the host", "read them after the replay")
         back = memory_order(array)
         if back is not None:
             return back.restore(self.to_numpy(back.straight(array), non_blocking))
@@ -183,6 +203,19 @@ class CudaDevice(Device):
         from importlib import import_module
 
         return import_module("cupyx").empty_pinned(shape, dtype)
+
+    def pinned_copy(self, array: Any) -> Any:
+        if not array.size:
+            return array.copy()
+        order = memory_order(array)
+        if order is not None:
+            return order.restore(self.pinned_copy(order.straight(array)))
+        copy = self.pinned(array.shape, array.dtype)
+        copy[...] = array
+        return copy
+
+    def is_pinned(self, array: Any) -> bool:
+        return is_pinned(array)
 
     # What NumPy and CuPy spell differently.
 

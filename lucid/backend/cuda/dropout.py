@@ -13,9 +13,9 @@ from typing import Any
 import numpy
 
 from lucid.backend.cuda import layout
-from lucid.backend.cuda.arrays import THREADS, is_dense
+from lucid.backend.cuda.arrays import THREADS, is_contiguous, is_dense
 from lucid.backend.cuda.availability import cupy
-from lucid.backend.cuda.kernel import Kernel, contiguity, multiprocessors
+from lucid.backend.cuda.kernel import Kernel, multiprocessors
 from lucid.backend.cuda.random import KEY, decisions, key_arguments
 from lucid.backend.philox import Key
 
@@ -75,7 +75,7 @@ def bernoulli_affine(
     target = out
     if out is None or (out is not x and out.strides != source.strides) or source is not x:
         target = cupy().empty_like(source)
-    law = scale, shift, _rounded(fill, x.dtype) if fill else 0.0
+    law = scale, shift, rounded(fill, x.dtype) if fill else 0.0
     _launch(source, target, key, threshold, law, channel_dims)
     if out is not None and target is not out:
         out[...] = target
@@ -88,9 +88,9 @@ def _launch(x: Any, y: Any, key: Key, threshold: int, law: Any, channel_dims: in
     rest = (threshold, *law, *key_arguments(key))
     inner = 1 if channel_dims is None else math.prod(x.shape[channel_dims:])
     processors = multiprocessors(x.data.device_id)
-    if contiguity()(x):
+    if is_contiguous(x):
         if inner == 1:
-            grid = _warps(x.size, 512, processors)
+            grid = _warps(x.size, 1024 if x.itemsize == 2 else 512, processors)
             _element(grid, THREADS, x.dtype, x, y, x.size, *rest)
             return
         if inner <= _MOST_INNER:
@@ -183,7 +183,7 @@ def _launch_given(
 
 def _dense(x: Any) -> Any:
     """x, or a copy without gaps in the same order of dimensions; C order if x was expanded."""
-    if contiguity()(x) or is_dense(x):
+    if is_dense(x):
         return x
     expanded = any(step == 0 and n > 1 for step, n in zip(x.strides, x.shape, strict=True))
     if expanded:
@@ -192,6 +192,6 @@ def _dense(x: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _rounded(fill: float, dtype: Any) -> float:
+def rounded(fill: float, dtype: Any) -> float:
     """fill as an element: rounded once, as NumPy does it."""
     return float(numpy.array(fill).astype(dtype))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lucid.backend.cuda.arrays import THREADS, contiguous, grid_over, parameter, wide, with_widths
+from lucid.backend.cuda.arrays import THREADS, contiguous, grid_over, parameter, wide
 from lucid.backend.cuda.availability import cupy
+from lucid.backend.cuda.kernel import Kernel
 
 __all__ = ["cross_entropy", "cross_entropy_gradient"]
 
@@ -20,25 +21,25 @@ _COLUMNS = "i64 outer, i64 classes, u32 inner, i64 ignore, double smoothing"
 _OUTPUTS = "W* losses, W* lse, W*? counts"
 _UPSTREAM = "const W* lse, const T* dy, const W*? divisor, T* dx"
 
-_warp = with_widths(_FILE, "cross_entropy_warp", f"{_INPUTS}, {_OUTPUTS}, {_ROWS}")
-_block = with_widths(_FILE, "cross_entropy_block", f"{_INPUTS}, {_OUTPUTS}, {_ROWS}")
-_column = with_widths(_FILE, "cross_entropy_column", f"{_INPUTS}, {_OUTPUTS}, {_COLUMNS}")
-_partial = with_widths(
+_warp = Kernel(_FILE, "cross_entropy_warp", f"{_INPUTS}, {_OUTPUTS}, {_ROWS}")
+_block = Kernel(_FILE, "cross_entropy_block", f"{_INPUTS}, {_OUTPUTS}, {_ROWS}")
+_column = Kernel(_FILE, "cross_entropy_column", f"{_INPUTS}, {_OUTPUTS}, {_COLUMNS}")
+_partial = Kernel(
     _FILE,
     "cross_entropy_partial",
     "const T*? none, const W* losses, const W*? counts, W* partial, i64 samples",
 )
-_total = with_widths(
+_total = Kernel(
     _FILE,
     "cross_entropy_total",
     "const W* losses, const W*? counts, T* loss, W*? divisor, i64 n",
 )
-_row_backward = with_widths(
+_row_backward = Kernel(
     _FILE,
     "cross_entropy_row_backward",
     f"{_INPUTS}, {_UPSTREAM}, {_ROWS}, int per_sample, int team",
 )
-_column_backward = with_widths(
+_column_backward = Kernel(
     _FILE, "cross_entropy_column_backward", f"{_INPUTS}, {_UPSTREAM}, {_COLUMNS}, int per_sample"
 )
 

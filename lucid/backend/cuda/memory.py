@@ -1,10 +1,13 @@
-"""Device memory: CuPy's pool, its statistics with the peak, and what to say if it won't do."""
+"""Device memory: CuPy's pool and those of graphs, statistics, and what to say if it won't do."""
 
 from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -24,6 +27,7 @@ class _Peak:
     def __init__(self) -> None:
         self.used: Counter[int] = Counter()
         self.most: Counter[int] = Counter()
+        self.reserved: Counter[int] = Counter()  # at most, when the pool was last asked
 
     def malloc(self, device: int, size: int) -> None:
         self.used[device] = used = self.used[device] + size
@@ -74,7 +78,8 @@ def _hook() -> Any:
 
 
 @cache
-def _use_pool() -> None:
+def _use_pool() -> Any:
+    """Allocate from CuPy's pool, whose errors speak; the function that does."""
     module = cupy()
     pool = module.get_default_memory_pool()
     shortage = module.cuda.memory.OutOfMemoryError
@@ -87,6 +92,49 @@ def _use_pool() -> None:
         raise OutOfMemoryError(text)
 
     module.cuda.set_allocator(allocate)
+    return allocate
+
+
+@contextmanager
+def ordinary() -> Iterator[None]:
+    """Within it, in this thread, memory comes from CuPy's pool also while a graph is captured."""
+    with cupy().cuda.using_allocator(_use_pool()):
+        yield
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_MEMORY_ALLOCATION = 2  # cudaErrorMemoryAllocation
+
+
+class Pool:
+    """Memory that captured graphs use, and nobody else. Freed blocks stay here as long as it lives:
+    a graph may write to them."""
+
+    def __init__(self) -> None:
+        self._pool = cupy().cuda.MemoryPool(_from_driver)
+        _pools.add(self)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Within it, in this thread, memory comes from here."""
+        with cupy().cuda.using_allocator(self._pool.malloc):
+            yield
+
+
+def _from_driver(size: int) -> Any:
+    """A new block. CuPy's error would make the pool give back what its graphs write to."""
+    cuda = cupy().cuda
+    try:
+        return cuda.MemoryPointer(cuda.Memory(size), 0)
+    except cuda.runtime.CUDARuntimeError as error:
+        if error.status != _MEMORY_ALLOCATION:
+            raise
+        text = _shortage(size)
+    raise OutOfMemoryError(text)
+
+
+def _all_pools() -> list[Any]:
+    return [cupy().get_default_memory_pool(), *(p._pool for p in _pools)]
 
 
 def _shortage(size: int) -> str:
@@ -116,7 +164,7 @@ def _amount(size: int) -> str:
 
 def allocated() -> int:
     """Bytes that arrays hold."""
-    used = int(cupy().get_default_memory_pool().used_bytes())
+    used = sum(int(pool.used_bytes()) for pool in _all_pools())
     _peak.correct(_device(), used)
     return used
 
@@ -129,13 +177,23 @@ def most_allocated() -> int:
 
 def forget_peak() -> None:
     """Let the peak begin again from now."""
-    _peak.most[_device()] = 0
+    _peak.most[_device()] = _peak.reserved[_device()] = 0
     allocated()
 
 
 def reserved_bytes() -> int:
-    """Bytes that the pool has taken from the driver: in use, or free for the next array."""
-    return int(cupy().get_default_memory_pool().total_bytes())
+    """Bytes that the pools have taken from the driver: in use, or free for the next array."""
+    return sum(int(pool.total_bytes()) for pool in _all_pools())
+
+
+def most_reserved() -> int:
+    """The largest that ``reserved_bytes`` has been since the start, or since ``forget_peak``.
+
+    The pool gives back only what ``empty_cache`` makes it give, so it is enough to ask then.
+    """
+    here = _device()
+    _peak.reserved[here] = most = max(_peak.reserved[here], reserved_bytes())
+    return most
 
 
 def info() -> tuple[int, int]:
@@ -146,6 +204,7 @@ def info() -> tuple[int, int]:
 
 def empty_cache() -> None:
     """Give what no array holds back to the driver, pinned host memory too."""
+    most_reserved()
     cupy().get_default_memory_pool().free_all_blocks()
     cupy().get_default_pinned_memory_pool().free_all_blocks()
 

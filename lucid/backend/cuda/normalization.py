@@ -1,11 +1,12 @@
 """Layer, group, instance and rms norm on CuPy arrays: kernels/layer_norm.cu.
 
-Rows are what a mean is taken over, and lie one after the other. With w per channel they come in
-`groups`, and `inner` neighbours share an element of w.
+Rows are what a mean is taken over, and lie one after the other, their elements in any order. With w
+per channel they come in `groups`, and `inner` neighbours share an element of w.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lucid.backend.cuda.arrays import (
@@ -13,40 +14,42 @@ from lucid.backend.cuda.arrays import (
     grid_over,
     parameter,
     per_vector,
+    same_order,
     wide,
-    with_widths,
 )
 from lucid.backend.cuda.availability import cupy
+from lucid.backend.cuda.kernel import Kernel
+from lucid.backend.cuda.order import Order, memory_order
 
 __all__ = ["column_chunk", "row_norm", "row_norm_gradient", "team_for"]
 
 _FILE = "layer_norm.cu"
 _ROWS = "i64 rows, i64 length, u32 groups, u32 inner, double eps, int lanes"
-_forward = with_widths(
+_forward = Kernel(
     _FILE,
     "norm_forward",
     "const T* x, T* y, W*? means, W* vars, const T*? w_narrow, const W*? w_wide,"
     f" const T*? b_narrow, const W*? b_wide, {_ROWS}",
 )
-_backward = with_widths(
+_backward = Kernel(
     _FILE,
     "norm_backward",
     "const T* dy, const T* x, T* dx, const W*? means, const W* vars, const W*? dmeans,"
     f" const W*? dvars, const T*? w_narrow, const W*? w_wide, {_ROWS}",
 )
-_columns = with_widths(
+_columns = Kernel(
     _FILE,
     "norm_columns",
     "const T* dy, const T* x, const W*? means, const W* vars, W* partial, i64 rows, i64 width,"
     " i64 chunk, u32 groups, double eps",
 )
-_planes = with_widths(
+_planes = Kernel(
     _FILE,
     "norm_planes",
     "const T* dy, const T* x, const W*? means, const W* vars, W* partial, i64 planes, i64 inner,"
     " u32 shared, double eps, int lanes",
 )
-_totals = with_widths(
+_totals = Kernel(
     _FILE,
     "norm_totals",
     "const T*? none, const W* partial, W* dw, W*? db, i64 parts, i64 width",
@@ -71,6 +74,11 @@ def row_norm(
     x: Any, w: Any, b: Any, rows: int, groups: int, inner: int, eps: float, centered: bool = True
 ) -> tuple[Any, Any, Any]:
     """(y, mean, var) of rows, at least one; without a mean (None) if not ``centered``: rms norm."""
+    order = _row_order(x, rows) if groups == inner == 1 else None
+    if order:
+        arrays = order.straight(x), _turned(w, order), _turned(b, order)
+        y, mean, var = row_norm(*arrays, rows, 1, 1, eps, centered)
+        return order.restore(y), mean, var
     xp, kind = cupy(), wide(x.dtype)
     x = contiguous(x)
     y = xp.empty_like(x)
@@ -86,9 +94,18 @@ def row_norm(
 
 def row_norm_gradient(
     dy: Any, dmean: Any, dvar: Any, x: Any, w: Any, mean: Any, var: Any, groups: int, inner: int,
-    eps: float, needs: Any,
+    eps: float, needs: Any, shape: tuple | None,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    """(dx, dw, db); dw and db are 1-D, of the type that is computed in."""
+    """(dx, dw, db); dw and db have this shape, and the type that is computed in."""
+    order = _row_order(x, var.size) if groups == inner == 1 else None
+    if order:
+        straight = [order.straight(a) for a in (same_order(dy, x, x.dtype), x)]
+        lead = x.ndim - len(shape) if shape else 0
+        turned = None if shape is None else tuple([x.shape[d] for d in order.dimensions[lead:]])
+        arrays = straight[0], dmean, dvar, straight[1], _turned(w, order), mean, var
+        dx, dw, db = row_norm_gradient(*arrays, 1, 1, eps, needs, turned)
+        dx = None if dx is None else order.restore(dx)
+        return dx, _turned_back(dw, order), _turned_back(db, order)
     xp = cupy()
     x, dy = contiguous(x), contiguous(dy.astype(x.dtype, copy=False))
     rows = var.size
@@ -102,11 +119,39 @@ def row_norm_gradient(
     if not (needs[1] or needs[2]):
         return dx, None, None
     width = groups * (length // inner)
-    sums = xp.empty((2, width), var.dtype)
+    # Apart: a leaf takes over a gradient that is nobody else's memory, and copies others.
+    dw, db = xp.empty(shape, var.dtype), xp.empty(shape, var.dtype)
     partial = _partial_sums(dy, x, mean, var, rows, length, groups, inner, eps)
-    totals = partial, sums[0], sums[1], partial.shape[1], width
+    totals = partial, dw, db, partial.shape[1], width
     _totals(grid_over(width, 8), (8, 32, 1), x.dtype, None, *totals)
-    return dx, (sums[0] if needs[1] else None), (sums[1] if needs[2] else None)
+    return dx, (dw if needs[1] else None), (db if needs[2] else None)
+
+
+def _row_order(x: Any, rows: int) -> Order | None:
+    """x's order of memory, if rows lie one after the other in it, but not in C order themselves."""
+    order = memory_order(x)
+    if order is None:
+        return None
+    lead = 0
+    while math.prod(x.shape[:lead]) != rows:
+        lead += 1
+    return order if order.dimensions[:lead] == tuple(range(lead)) else None
+
+
+def _turned(parameter: Any, order: Order) -> Any:
+    """A parameter of a row's shape, its elements as they lie in a row."""
+    if parameter is None:
+        return None
+    lead = len(order.dimensions) - parameter.ndim
+    return parameter.transpose([d - lead for d in order.dimensions[lead:]])
+
+
+def _turned_back(parameter: Any, order: Order) -> Any:
+    if parameter is None:
+        return None
+    lead = len(order.dimensions) - parameter.ndim
+    own = Order(tuple([d - lead for d in order.dimensions[lead:]]))
+    return contiguous(own.restore(parameter))
 
 
 def _partial_sums(

@@ -2,7 +2,8 @@
 
 The kernels read addresses from a table in device memory. It is kept between steps, and copied anew
 only when an address has changed: mostly never, as the memory pool hands gradients out in the same
-order each step.
+order each step, and surely never with ``zero_grad(set_to_none=False)``. A captured graph has tables
+of its own, filled when the capture is over.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any, Protocol
 
 import numpy
 
-from lucid.backend.cuda.arrays import grid_over, is_dense, same_order, wide, with_widths
+from lucid.backend import capture
+from lucid.backend.cuda.arrays import grid_over, is_dense, same_order, wide
 from lucid.backend.cuda.availability import cupy
+from lucid.backend.cuda.kernel import Kernel
 
 __all__ = ["clip_gradients", "gradient_norm", "optimizer_step", "unscale_gradients"]
 
@@ -24,27 +27,32 @@ _TABLE = (
     "const T*? none, const u64* table, const i64* first, const i64* sizes, int count, int columns"
 )
 _LOSS_SCALE = "const float*? scale, const float*? found"
+_RATE = "double lr, const float*? rate, const double*? wide_rate"
 
 
 def _kernel(entry: str, rest: str) -> Any:
-    return with_widths("optimizer.cu", entry, f"{_TABLE}, {rest}")
+    return Kernel("optimizer.cu", entry, f"{_TABLE}, {rest}")
 
 
-_sgd_plain = _kernel("sgd_plain", f"{_LOSS_SCALE}, double lr, double decay, int maximize")
+_sgd_plain = _kernel("sgd_plain", f"{_LOSS_SCALE}, {_RATE}, double decay, int maximize")
 _sgd_momentum = _kernel(
     "sgd_momentum",
-    f"{_LOSS_SCALE}, double lr, double decay, double momentum, double dampening, int nesterov,"
+    f"{_LOSS_SCALE}, {_RATE}, double decay, double momentum, double dampening, int nesterov,"
     " int maximize, int begins",
 )
 _adam = _kernel(
     "adam",
-    f"{_LOSS_SCALE}, double decay, double shrink, double beta1, double beta2, double eps,"
-    " double size, double root, int maximize, int largest",
+    f"{_LOSS_SCALE}, const double*? counted, double decay, double shrink, double beta1,"
+    " double beta2, double eps, double size, double root, int maximize, int largest",
+)
+_count_steps = _kernel(
+    "count_steps",
+    f"const float*? found, double* counted, {_RATE}, double decoupled, double beta1, double beta2",
 )
 _chunk_norms = _kernel("chunk_norms", "W* partial, int largest")
 _clip = _kernel("clip", "const W* total, double limit")
-_unscale = _kernel("unscale", "const float* scale, float* found")
-_total_norm = with_widths(
+_unscale = _kernel("unscale", "const float*? scale, float* found")
+_total_norm = Kernel(
     "optimizer.cu",
     "total_norm",
     "const T*? none, const W* partial, W* total, i64 n, int largest",
@@ -67,22 +75,33 @@ class Job(Protocol):
 class _Table:
     """Addresses of tensors of the same sizes: on the host as they were, and on the device."""
 
-    def __init__(self, sizes: tuple[int, ...], columns: int):
+    def __init__(self, sizes: tuple[int, ...], addresses: Any, place: Any):
         chunks = [-(-n // CHUNK) for n in sizes]
-        self.chunks, self.count, self.columns = sum(chunks), len(sizes), columns
         first = numpy.cumsum([0, *chunks])
-        self.known = numpy.zeros((len(sizes), columns), numpy.uint64)
-        self._first = cupy().asarray(first.astype(numpy.int64))
-        self._sizes = cupy().asarray(numpy.array(sizes, numpy.int64))
-        self._device = cupy().zeros(self.known.shape, numpy.uint64)
+        self.chunks, self.known = sum(chunks), addresses
+        self._count, self._columns = addresses.shape
+        parts = (addresses.reshape(-1), first, sizes)
+        all_of_it = place(numpy.concatenate([numpy.asarray(p, numpy.uint64) for p in parts]))
+        signed = all_of_it.view(numpy.int64)
+        n, m = addresses.size, addresses.size + len(first)
+        self._addresses, self._first, self._sizes = all_of_it[:n], signed[n:m], signed[m:]
 
-    def arguments(self, rows: list[list[Any]]) -> tuple:
-        """What the kernels take, with the addresses of these arrays."""
-        addresses = numpy.array([[a.data.ptr for a in row] for row in rows], numpy.uint64)
-        if not numpy.array_equal(addresses, self.known):
-            self._device.set(addresses)
-            self.known = addresses
-        return None, self._device, self._first, self._sizes, self.count, self.columns
+    def update(self, addresses: Any) -> None:
+        if numpy.array_equal(addresses, self.known):
+            return
+        if cupy().cuda.get_current_stream().is_capturing():
+            raise capture.NotWhileCapturing(
+                "optimizer: the gradients' addresses can't be sent to the device while a stream of"
+                " CuPy's captures. Hint: capture with lucid.cuda.graph, or"
+                " zero_grad(set_to_none=False) keeps them where they are"
+            )
+        self._addresses.set(addresses.reshape(-1))
+        self.known = addresses
+
+    @property
+    def arguments(self) -> tuple:
+        """What the kernels take."""
+        return None, self._addresses, self._first, self._sizes, self._count, self._columns
 
 
 class _Tables(threading.local):
@@ -95,62 +114,105 @@ _tables = _Tables()
 def _table(what: str, rows: list[list[Any]]) -> tuple[tuple, int]:
     """The kernels' table arguments for rows of arrays of equal size, and the number of chunks."""
     sizes = tuple(row[0].size for row in rows)
-    key = what, cupy().cuda.runtime.getDevice(), rows[0][0].dtype, sizes, len(rows[0])
+    addresses = numpy.array([[a.data.ptr for a in row] for row in rows], numpy.uint64)
+    recording = capture.current()
+    if recording is not None:
+        table = _Table(sizes, addresses, recording.constant)
+        return table.arguments, table.chunks
+    # The first parameter tells two models of the same sizes apart.
+    model = int(addresses[0, 0]) if addresses.shape[1] > 1 else 0
+    cuda = cupy().cuda
+    where = cuda.runtime.getDevice(), cuda.get_current_stream().ptr
+    key = what, where, rows[0][0].dtype, sizes, addresses.shape[1], model
     if _tables.known is None:
         _tables.known = {}
-    table = _tables.known.get(key)
-    if table is None:
+    known = _tables.known.get(key)
+    if known is None:
         if len(_tables.known) > 64:  # models come and go
             _tables.known.clear()
-        table = _tables.known[key] = _Table(sizes, len(rows[0]))
-    return table.arguments(rows), table.chunks
+        known = _tables.known[key] = _Table(sizes, addresses, cupy().asarray)
+    known.update(addresses)
+    return known.arguments, known.chunks
 
 
 def optimizer_step(name: str, jobs: Iterable[Job], scale: Any = None, found: Any = None) -> None:
     """Update all parameters: one launch per dtype and set of settings.
 
-    ``scale``: a float32 on the device that gradients are multiplied by; ``found``: where it is not
-    0, nothing changes.
+    ``scale``: a float32 on the device that gradients are divided by first, where they lie;
+    ``found``: where it is not 0, nothing changes. Besides the rule's numbers, a job's settings may
+    have "rate", the learning rate on the device in the place of "lr", and "step", for Adam: the
+    float32 on the device that counts its steps (one more launch per set of settings).
     """
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         if job.p.size:
-            key = job.p.dtype, tuple(job.settings[k] for k in _KEYS[name]), len(job.states)
+            counted = job.settings.get("step") is not None
+            numbers = tuple(job.settings.get(k) for k in _KEYS[name])
+            rate = id(job.settings.get("rate"))
+            key = job.p.dtype, numbers, rate, counted, len(job.states)
             groups.setdefault(key, []).append(job)
-    for (dtype, settings, _), members in groups.items():
+    for (dtype, *_), members in groups.items():
         rows, write_back = [], []
         for job in members:
             p = job.p if is_dense(job.p) else cupy().ascontiguousarray(job.p)
-            states = [same_order(s, p) for s in job.states]
-            rows.append([p, same_order(job.g, p, p.dtype), *states])
-            pairs = zip((job.p, *job.states), (p, *states), strict=True)
-            write_back += [(a, copy) for a, copy in pairs if copy is not a]
+            g, states = same_order(job.g, p, p.dtype), [same_order(s, p) for s in job.states]
+            step = job.settings.get("step")
+            rows.append([p, g, *states, *([] if step is None else [step])])
+            pairs = zip((job.p, job.g, *job.states), (p, g, *states), strict=True)
+            changed = [(a, copy) for a, copy in pairs if copy is not a]
+            write_back += [(a, c) for a, c in changed if a is not job.g or scale is not None]
         table, chunks = _table(name, rows)
-        _LAUNCH[name](grid_over(chunks, 1), dtype, (*table, scale, found), settings, len(rows[0]))
+        job = members[0]
+        _LAUNCH[name](grid_over(chunks, 1), dtype, table, scale, found, job)
         for array, copy in write_back:
             array[...] = copy
 
 
-def _launch_sgd(grid: int, dtype: Any, table: tuple, settings: tuple, columns: int) -> None:
-    lr, decay, momentum, dampening, nesterov, maximize, first = settings
-    if columns == 2:
-        _sgd_plain(grid, 256, dtype, *table, float(lr), float(decay), int(maximize))
+def _rate(settings: Mapping[str, Any]) -> tuple:
+    """The learning rate as kernels take it."""
+    rate = settings.get("rate")
+    if rate is None:
+        return float(settings["lr"]), None, None
+    if rate.dtype == numpy.float64:
+        return 0.0, None, rate
+    return 0.0, rate.astype(numpy.float32, copy=False), None
+
+
+def _launch_sgd(grid: int, dtype: Any, table: tuple, scale: Any, found: Any, job: Job) -> None:
+    s = job.settings
+    common = *table, scale, found, *_rate(s), float(s["weight_decay"])
+    if not job.states:
+        _sgd_plain(grid, 256, dtype, *common, int(s["maximize"]))
         return
-    numbers = (float(v) for v in (lr, decay, momentum, dampening))
-    _sgd_momentum(grid, 256, dtype, *table, *numbers, int(nesterov), int(maximize), int(first))
+    numbers = float(s["momentum"]), float(s["dampening"])
+    flags = int(s["nesterov"]), int(s["maximize"]), int(s["first"])
+    _sgd_momentum(grid, 256, dtype, *common, *numbers, *flags)
 
 
-def _launch_adam(grid: int, dtype: Any, table: tuple, settings: tuple, columns: int) -> None:
-    *numbers, maximize = settings
-    numbers = [float(v) for v in numbers]
-    _adam(grid, 256, dtype, *table, *numbers, int(maximize), int(columns == 5))
+def _launch_adam(grid: int, dtype: Any, table: tuple, scale: Any, found: Any, job: Job) -> None:
+    s = job.settings
+    betas = float(s["beta1"]), float(s["beta2"])
+    counted, shrink, size, root = None, 1.0, 0.0, 1.0
+    if s.get("step") is None:
+        shrink, size, root = float(s["shrink"]), float(s["size"]), float(s["root"])
+    else:
+        tensors = table[4]
+        counted = cupy().empty((tensors, 3), numpy.float64)
+        rest = *_rate(s), float(s["decoupled"]), *betas
+        _count_steps(grid_over(tensors, 128), 128, dtype, *table, found, counted, *rest)
+    numbers = float(s["weight_decay"]), shrink, *betas, float(s["eps"]), size, root
+    flags = int(s["maximize"]), int(len(job.states) == 3)
+    _adam(grid, 256, dtype, *table, scale, found, counted, *numbers, *flags)
 
 
 _LAUNCH = {"sgd": _launch_sgd, "adam": _launch_adam}
 _KEYS = {
     "sgd": ("lr", "weight_decay", "momentum", "dampening", "nesterov", "maximize", "first"),
-    "adam": ("weight_decay", "shrink", "beta1", "beta2", "eps", "size", "root", "maximize"),
-}
+    "adam": (
+        "lr", "weight_decay", "decoupled", "shrink", "beta1", "beta2", "eps", "size", "root",
+        "maximize",
+    ),
+}  # fmt: skip
 
 
 def _by_dtype(arrays: Sequence[Any]) -> dict[Any, list[list[Any]]]:
@@ -197,7 +259,8 @@ def clip_gradients(arrays: Sequence[Any], total: Any, limit: float) -> None:
 
 
 def unscale_gradients(arrays: Sequence[Any], scale: Any, found: Any) -> None:
-    """Multiply dense arrays by a float32 on the device; found becomes 1 if one was not finite."""
+    """Multiply dense arrays by a float32 on the device, or leave them as they are if that is None;
+    found becomes 1 if one was not finite."""
     for dtype, rows in _by_dtype(arrays).items():
         table, chunks = _table("gradients", rows)
         _unscale(grid_over(chunks, 1), 256, dtype, *table, scale, found)

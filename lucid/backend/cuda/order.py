@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lucid.backend.cuda.arrays import contiguous, is_channels_last
+from lucid.backend.cuda.arrays import contiguous, is_channels_last, is_contiguous
 from lucid.backend.cuda.availability import cupy
 
 
@@ -21,15 +21,17 @@ def laid_out(array: Any, channels_last: bool) -> Any:
     """The array, or a copy in the wanted order."""
     if not channels_last:
         return contiguous(array)
+    if is_channels_last(array):
+        return array
     turned = cupy().ascontiguousarray(array.transpose(0, *range(2, array.ndim), 1))
     return turned.transpose(0, array.ndim - 1, *range(1, array.ndim - 1))
 
 
 def in_order_of(model: Any, array: Any) -> Any:
     """``array``; as a channels-last copy if the model is channels-last and it is in C order."""
-    if model.flags.c_contiguous or not array.flags.c_contiguous or not is_channels_last(model):
-        return array
-    return laid_out(array, True)
+    if is_channels_last(model) and is_contiguous(array):
+        return laid_out(array, True)
+    return array
 
 
 class Order(NamedTuple):

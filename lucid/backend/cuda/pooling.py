@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from lucid.backend.cuda import pooling_planes as planes
 from lucid.backend.cuda.arrays import (
     THREADS,
     contiguous,
     grid_over,
     is_channels_last,
     per_vector,
-    with_widths,
 )
 from lucid.backend.cuda.availability import cupy
+from lucid.backend.cuda.kernel import Kernel
 
 __all__ = ["avg_pool", "avg_pool_gather", "max_pool", "max_pool_gather"]
 
@@ -26,7 +27,7 @@ _COUNTS = "int d_count, int h_count, int w_count"
 
 
 def _kernel(entry: str, signature: str) -> Any:
-    return with_widths("pooling.cu", entry, signature)
+    return Kernel("pooling.cu", entry, signature)
 
 
 _TYPES = {"uint8": ("u8", "u8"), "int32": ("i32", "int")}
@@ -54,19 +55,23 @@ def max_pool(x: Any, axes: tuple, kind: str | None) -> tuple[Any, Any]:
     x, last = _ordered(x)
     y = _empty(x, [axis.size for axis in axes], x.dtype, last)
     numbers = None if kind is None else _empty(x, [axis.size for axis in axes], kind, last)
-    if y.size:
+    if y.size and not planes.pool(planes.shape_of(axes), x, y, last, None, numbers):
         kernel = _max_pool[kind or "uint8"]
         grid, channels = _sizes(y, last)
         kernel(grid, THREADS, x.dtype, x, y, numbers, y.size, channels, *_numbers(axes))
     return y, numbers
 
 
-def max_pool_gather(dy: Any, numbers: Any, axes: tuple) -> Any:
-    """dx: the sum of the dy whose numbers name the element; 0 where there is none."""
-    numbers, last = _ordered(numbers)
+def max_pool_gather(dy: Any, numbers: Any, axes: tuple, last: bool = False) -> Any:
+    """dx: the sum of the dy whose numbers name the element; 0 where there is none.
+
+    In the numbers' order of memory; channels last in any case if ``last``.
+    """
+    last = last or is_channels_last(numbers)
+    numbers = _as(numbers, last)
     dy = _as(dy, last)
     dx = _empty(dy, [axis.extent for axis in axes], dy.dtype, last)
-    if dx.size:
+    if dx.size and not planes.unpool(planes.shape_of(axes), dy, dx, last, None, numbers):
         grid, channels = _sizes(dx, last)
         kernel = _max_pool_gather[str(numbers.dtype)]
         kernel(grid, THREADS, dy.dtype, dy, numbers, dx, dx.size, channels, *_numbers(axes))
@@ -75,20 +80,38 @@ def max_pool_gather(dy: Any, numbers: Any, axes: tuple) -> Any:
 
 def avg_pool(x: Any, axes: tuple, counts: tuple) -> Any:
     """The sum of each window over its divisor."""
-    return _average(_avg_pool, x, [axis.size for axis in axes], axes, counts)
+    return _average(_avg_pool, planes.pool, x, [axis.size for axis in axes], axes, counts)
 
 
-def avg_pool_gather(dy: Any, axes: tuple, counts: tuple) -> Any:
-    """dx: the sum of dy over its divisor, for all windows that hold the element."""
-    return _average(_avg_pool_gather, dy, [axis.extent for axis in axes], axes, counts)
+def avg_pool_gather(dy: Any, axes: tuple, counts: tuple, last: bool = False) -> Any:
+    """dx: the sum of dy over its divisor, for all windows that hold the element.
+
+    In dy's order of memory; channels last in any case if ``last``.
+    """
+    if last:
+        dy = _as(dy, True)
+    sizes = [axis.extent for axis in axes]
+    return _average(_avg_pool_gather, planes.unpool, dy, sizes, axes, counts, last)
 
 
-def _average(kernel: Any, x: Any, sizes: list[int], axes: tuple, counts: tuple) -> Any:
-    x, last = _ordered(x)
+def _average(
+    kernel: Any,
+    known: Any,
+    x: Any,
+    sizes: list[int],
+    axes: tuple,
+    counts: tuple,
+    last: bool = False,
+) -> Any:
+    if not last:
+        x, last = _ordered(x)
     y = _empty(x, sizes, x.dtype, last)
+    divisor = planes.divisor_of(counts)
     if not x.size:
         y.fill(0)
     elif y.size:
+        if divisor and known(planes.shape_of(axes), x, y, last, divisor):
+            return y
         grid, channels = _sizes(y, last)
         codes, negative = _codes(axes, counts)
         kernel(grid, THREADS, x.dtype, x, y, y.size, channels, *_numbers(axes), *codes)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -14,7 +12,7 @@ from lucid.backend.cuda.arrays import THREADS, grid_over
 from lucid.backend.cuda.availability import cupy
 from lucid.backend.cuda.kernel import Kernel
 
-__all__ = ["KEY", "draw", "key_arguments", "offsets_from"]
+__all__ = ["KEY", "WORDS", "CapturedKey", "Draws", "draw", "key_arguments", "prepare"]
 
 # A key as kernels take it, and kernels/include/philox.cuh puts it together.
 KEY = "u64 seed, u64 stream, u64 offset_low, u64 offset_high, const u64*? base"
@@ -26,40 +24,75 @@ _integers = Kernel(
     "random.cu", "integers", f"T* y, i64 count, i64 low, u64 range, {KEY}", ("int64",)
 )
 _words = Kernel("random.cu", "words", f"T* y, i64 count, {KEY}", ("uint64",))
+_advance = Kernel("capture.cu", "advance", "T* words", ("uint64",))
+WORDS = 6  # offset (2), seed, stream, blocks per replay (2)
 
 _MASK64 = 2**64 - 1
 
 
-class _Thread(threading.local):
-    base: tuple[int, Any] | None = None  # offset of the first draw, two words on the device
+class CapturedKey(philox.Key):
+    """A key drawn while a graph was captured: every replay draws other numbers with it.
 
+    ``base``, on the device: the generator's state as the last replay found it (low and high word of
+    the offset, seed, stream). ``first``: the offset that this key's counts from.
+    """
 
-_thread = _Thread()
+    base: Any = None
+    first: int = 0
 
 
 def key_arguments(key: philox.Key) -> tuple[int, int, int, int, Any]:
     """The arguments for KEY."""
     seed, stream, offset = key
-    base = _thread.base
-    if base is None:
-        return seed, stream, offset & _MASK64, offset >> 64, None
-    offset -= base[0]
-    return seed, stream, offset & _MASK64, offset >> 64, base[1]
+    if isinstance(key, CapturedKey):
+        offset -= key.first
+        return seed, stream, offset & _MASK64, offset >> 64, key.base
+    return seed, stream, offset & _MASK64, offset >> 64, None
 
 
-@contextmanager
-def offsets_from(first: int, base: Any) -> Iterator[None]:
-    """Within it, in this thread, kernels count offsets from two uint64 words on the device.
+class Draws:
+    """The numbers that one captured graph draws from one generator.
 
-    For graph capture: ``first`` is the generator's offset when capture begins, and what the words
-    (low one first) must hold for the same numbers to be drawn. Before each replay the host writes
-    the generator's offset there. One generator, and no draw from before ``first``.
+    Their kernels read the generator's state from the device. A kernel in front of them moves the
+    offset there on by what a replay draws, as the generator's own is moved on; the host writes only
+    when somebody else drew or seeded in between.
     """
-    before, _thread.base = _thread.base, (first, base)
-    try:
-        yield
-    finally:
-        _thread.base = before
+
+    def __init__(self, generator: Any, words: Any):
+        self._generator, self._words = generator, words
+        self._state = generator.state_tuple()
+        self._total = 0
+        _advance(1, 1, numpy.dtype(numpy.uint64), words)
+
+    def key(self, blocks: int) -> CapturedKey:
+        """The next draw's key."""
+        seed, stream, first = self._state
+        key = CapturedKey(seed, stream, first + self._total)
+        key.base, key.first = self._words, first
+        self._total += blocks
+        return key
+
+    def begin(self) -> None:
+        """Nothing is captured any more: the next replay draws what the next step would."""
+        self._write(*self._state)
+
+    def replay(self) -> None:
+        """Take a replay's numbers from the generator, before it is launched."""
+        seed, stream, offset = self._generator.reserve(self._total)
+        if (seed, stream, offset) != self._state:
+            self._write(seed, stream, offset)
+        self._state = seed, stream, offset + self._total
+
+    def _write(self, seed: int, stream: int, offset: int) -> None:
+        before = (offset - self._total) % 2**128
+        total = self._total
+        words = [before & _MASK64, before >> 64, seed, stream, total & _MASK64, total >> 64]
+        self._words.set(numpy.array(words, numpy.uint64))
+
+
+def prepare() -> None:
+    """Load on the current device what a capture needs: loading may wait, which a capture can't."""
+    _advance(1, 1, numpy.dtype(numpy.uint64), cupy().zeros(WORDS, numpy.uint64))
 
 
 def draw(kind: str, key: philox.Key, *settings: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from lucid.backend.cuda import options
 from lucid.backend.cuda.availability import cupy
 
 # The types for which CuPy has an atomic addition.
@@ -16,6 +17,8 @@ _INT64, _UINT64 = numpy.dtype("int64"), numpy.dtype("uint64")
 def scatter_add(target: Any, index: Any, value: Any) -> None:
     """In no fixed order: sums of floating point numbers may differ in their last bits."""
     xp, dtype = cupy(), target.dtype
+    if dtype.kind in "fV":
+        options.determinism.refuse("scatter_add")
     if dtype in _ATOMIC:
         xp.add.at(target, index, value)
     elif dtype == _INT64:  # additions modulo 2 to the 64 are the same with and without sign

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -49,6 +50,11 @@ NUMBERS = frozenset(
 )
 
 
+def wide(dtype: Any) -> numpy.dtype:
+    """What kernels compute in, Compute<T>::type: float64 for itself, float32 for all others."""
+    return numpy.dtype("float64" if dtype == _POINTERS["double"] else "float32")
+
+
 class Parameter(NamedTuple):
     """One declared parameter: ``const T* x`` or ``i64 n``."""
 
@@ -64,6 +70,8 @@ class Parameter(NamedTuple):
 
     def dtype(self, dtype: Any) -> Any:
         """What a pointer points to, in a launch for T = ``dtype``."""
+        if self.type == "W":
+            return wide(dtype)
         return dtype if self.type == "T" else _POINTERS[self.type]
 
     def fault(self, value: Any) -> str:
@@ -88,7 +96,7 @@ def parse(signature: str) -> list[Parameter]:
         name, kind = words[-1], words[-2]
         bare = kind.rstrip("*?")
         pointer = "*" in kind
-        if bare not in ((*_POINTERS, "T") if pointer else _SCALARS):
+        if bare not in ((*_POINTERS, "T", "W") if pointer else _SCALARS):
             raise TypeError(f"kernel signature: unknown type {kind!r} in {part.strip()!r}")
         parameters.append(Parameter(name, bare, pointer, "?" in kind))
     return parameters
@@ -96,12 +104,17 @@ def parse(signature: str) -> list[Parameter]:
 
 def lies_without_gaps(a: Any) -> bool:
     """Whether some order of its dimensions makes the array C-contiguous."""
-    size = a.itemsize
-    for step, n in sorted(zip(a.strides, a.shape, strict=True)):
+    return without_gaps(a.shape, a.strides, a.itemsize)
+
+
+@lru_cache(4096)  # a training step meets the same shapes again and again
+def without_gaps(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> bool:
+    """The same, of the array's fields. strides in bytes."""
+    for step, n in sorted(zip(strides, shape, strict=True)):
         if n > 1:
-            if step != size:
+            if step != itemsize:
                 return False
-            size *= n
+            itemsize *= n
     return True
 
 

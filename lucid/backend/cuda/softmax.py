@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lucid.backend.cuda.arrays import THREADS, contiguous, grid_over, per_vector, same_order
+from lucid.backend.cuda.arrays import THREADS, dense, grid_over, per_vector, same_order
 from lucid.backend.cuda.availability import cupy
 from lucid.backend.cuda.kernel import Kernel
 
@@ -28,8 +28,9 @@ _backward = {
 
 
 def softmax(x: Any, axis: int, logarithm: bool = False) -> Any:
-    """exp(x) / sum(exp(x)) along the axis, or its logarithm, in x's order of memory."""
-    x = _orderly(x, axis)
+    """exp(x) / sum(exp(x)) along the axis, or its logarithm, in x's order of memory; a copy is
+    made only of what has gaps."""
+    x = dense(x)
     y = cupy().empty_like(x)
     _launch(_forward, x.dtype, _view(x, axis), logarithm, x, y)
     return y
@@ -37,30 +38,23 @@ def softmax(x: Any, axis: int, logarithm: bool = False) -> Any:
 
 def softmax_gradient(dy: Any, y: Any, axis: int, logarithm: bool = False) -> Any:
     """The gradient of either, from its output y."""
-    y = _orderly(y, axis)
+    y = dense(y)
     dy = same_order(dy, y)
     dx = cupy().empty_like(y)
     _launch(_backward, y.dtype, _view(y, axis), logarithm, dy, y, dx)
     return dx
 
 
-def rows_last(x: Any, axis: int) -> bool:
-    """Whether the elements along the axis are neighbours, and all else is in C order."""
-    return x.ndim == 0 or bool(cupy().moveaxis(x, axis, -1).flags.c_contiguous)
-
-
-def _orderly(x: Any, axis: int) -> Any:
-    return x if rows_last(x, axis) else contiguous(x)
-
-
 def _view(x: Any, axis: int) -> tuple[int, int, int]:
-    """x's memory as (outer, length, inner)."""
+    """The dense x's memory as (outer, length, inner)."""
     if x.ndim == 0:
         return 1, 1, 1
     length = x.shape[axis]
-    if rows_last(x, axis):
-        return x.size // max(1, length), length, 1
-    return math.prod(x.shape[:axis]), length, math.prod(x.shape[axis + 1 :])
+    if x.flags.c_contiguous:
+        return math.prod(x.shape[:axis]), length, math.prod(x.shape[axis + 1 :])
+    step = x.strides[axis] if length > 1 else x.itemsize
+    inner = step // x.itemsize
+    return x.size // max(1, length * inner), length, inner
 
 
 def _launch(kernels: dict, dtype: Any, view: tuple, logarithm: bool, *arrays: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid.backend import capture
 from lucid.backend.cuda.availability import cupy
 from lucid.backend.device import Device
 
@@ -35,6 +36,7 @@ class Stream:
 
     def synchronize(self) -> None:
         """Wait until all that was queued here is done."""
+        _refuse_waiting()
         self._handle.synchronize()
 
     def query(self) -> bool:
@@ -107,6 +109,7 @@ class Event:
 
     def synchronize(self) -> None:
         """Wait until the mark is reached."""
+        _refuse_waiting()
         if self._handle is not None:
             self._handle.synchronize()
 
@@ -119,6 +122,11 @@ class Event:
         if self._handle is None or end._handle is None:
             raise RuntimeError("elapsed_time: both events must have been recorded")
         return float(cupy().cuda.get_elapsed_time(self._handle, end._handle))
+
+
+def _refuse_waiting() -> None:
+    if capture.active:
+        capture.refuse("synchronize: the host can't wait", "synchronize between replays")
 
 
 def current_stream(device: Any = None) -> Stream:

@@ -8,10 +8,20 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from lucid.backend import dlpack
+
 from ..settings import counters
 from .errors import EmulationError, not_while_capturing
 from .memory import Allocation, Device, MemoryPointer, alloc, arena, is_pinned
-from .streams import Stream, current_device, current_stream, enqueue, refuse_if_forbidden, wait_for
+from .streams import (
+    Stream,
+    _streams,
+    current_device,
+    current_stream,
+    enqueue,
+    refuse_if_forbidden,
+    wait_for,
+)
 
 BFLOAT16 = "bfloat16"
 
@@ -125,8 +135,28 @@ class ndarray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return 2, self._memory.device_id
 
-    def __dlpack__(self, **settings: Any) -> Any:
-        return _Capsule(self)
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: Any = None,
+        dl_device: Any = None,
+        copy: Any = None,
+    ) -> Any:
+        """A capsule as CuPy's: of memory that no CPU library will open."""
+        if self.dtype.kind not in "uifcb":
+            raise BufferError("dtype is not supported for dlpack export")
+        if dl_device not in (None, self.__dlpack_device__()) or copy:
+            raise NotImplementedError("stand-in: __dlpack__(dl_device=, copy=)")
+        reading = _stream_of(stream)
+        if reading not in (None, current_stream()):
+            reading.wait_event(current_stream().record())
+        held = self._array.view(_Held)  # what the capsule keeps alive
+        held.memory = self._memory
+        capsule = held.__dlpack__(max_version=max_version)
+        tensor = dlpack.described(capsule)
+        tensor.device_type, tensor.device_id = self.__dlpack_device__()
+        return capsule
 
     def __reduce__(self) -> tuple:
         return _cupy().array, (self.get(),)
@@ -150,6 +180,7 @@ class ndarray:
         if blocking:
             refuse_if_forbidden("ndarray.get")
         counters.d2h += 1
+        counters.pinned += pinned
         enqueue(lambda: numpy.copyto(target, self._array), [self._memory], [], stream)
         if blocking:
             wait_for(stream, "ndarray.get")
@@ -165,9 +196,11 @@ class ndarray:
         if not (self._array.flags.c_contiguous or self._array.flags.f_contiguous):
             raise RuntimeError("Cannot set to non-contiguous array")
         stream = stream or current_stream()
-        if stream.is_capturing() and not is_pinned(arr.ctypes.data, arr.nbytes):
+        pinned = is_pinned(arr.ctypes.data, arr.nbytes)
+        if stream.is_capturing() and not pinned:
             raise not_while_capturing("ndarray.set from pageable memory")
         counters.h2d += 1
+        counters.pinned += pinned
         enqueue(lambda: numpy.copyto(self._array, arr), [], [self._memory], stream)
 
     def item(self, *args: Any) -> Any:
@@ -292,11 +325,18 @@ SCATTER_TYPES = [
 ]
 
 
-class _Capsule:
-    """What ``__dlpack__`` answers; only this module's from_dlpack can open it."""
+class _Held(numpy.ndarray):
+    """An array that keeps its piece of device memory."""
 
-    def __init__(self, array: ndarray):
-        self.array = array
+    memory: Allocation
+
+
+def _stream_of(number: int | None) -> Stream | None:
+    """The stream of the array API's number for it; None and 1 are the legacy one, -1 none."""
+    if number == -1:
+        return None
+    known = {s.ptr: s for s in list(_streams)}
+    return Stream.null if number in (None, 1) else known[number]
 
 
 def _count_upload(what: str) -> None:

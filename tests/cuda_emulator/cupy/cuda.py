@@ -7,6 +7,7 @@ from . import memory as memory
 from . import runtime as runtime
 from .kernels import Function as Function
 from .memory import Device as Device
+from .memory import Memory as Memory
 from .memory import MemoryHook as MemoryHook
 from .memory import MemoryPointer as MemoryPointer
 from .memory import MemoryPool as MemoryPool

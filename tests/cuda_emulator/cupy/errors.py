@@ -37,6 +37,10 @@ def invalid(text: str) -> CUDARuntimeError:
 
 
 def not_while_capturing(what: str) -> CUDARuntimeError:
+    """The error for it; the captures under way are lost."""
+    from .streams import break_captures
+
+    break_captures()
     return CUDARuntimeError(
         900,
         "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing"

@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy
 
+from lucid.backend import dlpack
+
 from ..settings import counters
 from . import surface
 from .array import (
     BFLOAT16,
-    _Capsule,
     _count_upload,
     _in_bounds,
     allocate,
     ndarray,
     view_of,
+    wrap,
 )
-from .memory import Allocation, arena
+from .errors import EmulationError
+from .memory import Allocation, alloc, allocation_at, arena
 from .streams import current_stream, enqueue, wait_for
 
 # Their results have a size that the host must learn, or are on the host.
@@ -313,11 +316,32 @@ def asnumpy(
     return numpy.asarray(a)
 
 
+class _OnTheHost:
+    """A capsule of the emulated device, as NumPy opens it."""
+
+    def __init__(self, capsule: Any):
+        self.capsule = capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+    def __dlpack__(self, **settings: Any) -> Any:
+        tensor = dlpack.described(self.capsule)
+        tensor.device_type, tensor.device_id = 1, 0
+        return self.capsule
+
+
 def from_dlpack(x: Any, *, device: Any = None, copy: Any = None) -> ndarray:
-    capsule = x.__dlpack__()
-    if not isinstance(capsule, _Capsule):
-        raise NotImplementedError("stand-in: from_dlpack takes arrays of the emulated device only")
-    return capsule.array.view()
+    if x.__dlpack_device__()[0] != 2:
+        raise RuntimeError("CuPy is built against CUDA, different from the DLPack tensor's backend")
+    capsule = x.__dlpack__(stream=current_stream().ptr or 1, max_version=(1, 0))
+    address = dlpack.described(capsule).data
+    array = numpy.from_dlpack(_OnTheHost(capsule))
+    memory = allocation_at(address) if array.size else alloc(0).mem
+    if memory is None:
+        raise EmulationError("from_dlpack: this is no memory of the emulated device")
+    base = wrap(array, memory)
+    return view_of(base, array)
 
 
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = None) -> None:

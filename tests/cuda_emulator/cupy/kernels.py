@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy
@@ -48,9 +49,8 @@ class RawModule:
     def _module(self) -> build.Module:
         mode = machine.mode
         if mode not in self._built:
-            self._built[mode] = build.Module(
-                self.code, self._filename, self.options, self.name_expressions, mode
-            )
+            names = _with_neighbours(self._filename, self.name_expressions)
+            self._built[mode] = _built(self.code, self._filename, self.options, names, mode)
         return self._built[mode]
 
     def compile(self, log_stream: Any = None) -> None:
@@ -66,6 +66,27 @@ class RawModule:
 
     def get_global(self, name: str) -> Any:
         raise NotImplementedError("stand-in: RawModule.get_global")
+
+
+@cache
+def _built(*settings: Any) -> build.Module:
+    return build.Module(*settings)
+
+
+def _with_neighbours(file: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """With one of lucid's kernels all of its file for that dtype.
+
+    lucid has them compiled one by one; g++ would read the headers anew for each, half a second.
+    """
+    from lucid.backend.cuda.kernel import Kernel
+
+    kinds: dict[Any, set[str]] = {}
+    for k in Kernel.known:
+        if k.file == file:
+            for dtype in k.dtypes:
+                kinds.setdefault(dtype, set()).add(k.expression(dtype))
+    together = [kind for kind in kinds.values() if kind.issuperset(names)]
+    return tuple(sorted(together[0])) if names and together else names
 
 
 class Function:

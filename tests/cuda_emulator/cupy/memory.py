@@ -14,7 +14,7 @@ import numpy
 from .. import build
 from ..settings import counters, machine
 from . import streams
-from .errors import EmulationError, OutOfMemoryError, invalid
+from .errors import CUDARuntimeError, EmulationError, OutOfMemoryError, invalid
 from .streams import Stream, current_device, enqueue, set_device, wait_for
 
 GRANULARITY = 512  # of CuPy's pool
@@ -40,23 +40,37 @@ class Allocation:
     """One piece of the arena, given back when nobody holds it any more."""
 
     __slots__ = (
-        "__weakref__", "device_id", "owner", "ptr", "read", "size", "written",
+        "__weakref__", "device_id", "owner", "place", "ptr", "read", "size", "written",
     )  # fmt: skip
 
     def __init__(self, size: int, owner: MemoryPool | None = None):
         arena()
         self.ptr: Any = None
-        self.ptr = _libraries[0].emulator_malloc(size)
+        stream = streams.current_stream()
+        self.place = current_device(), stream.ptr, size
+        private = owner is not None and not owner._is_default
+        if private and owner._spare.get(self.place):
+            self.ptr = owner._spare[self.place].pop()
+            ctypes.memset(self.ptr, 0xFF, size)
+        else:
+            self.ptr = _libraries[0].emulator_malloc(size)
         if not self.ptr:
             raise OutOfMemoryError(size, 0)
         self.size, self.owner, self.device_id = size, owner, current_device()
         self.written: tuple[int, int] | None = None  # by which stream, at what time
         self.read: dict[int, int] = {}
         _live[self.ptr] = self
+        if private and stream._graph is not None:
+            # In each replay anybody else of the graph may have had it before.
+            ptr = self.ptr
+            stream._graph._add(lambda: ctypes.memset(ptr, 0xFF, size), [], [self])
 
     def __del__(self) -> None:
         if self.ptr and _libraries:
-            _libraries[0].emulator_free(self.ptr)
+            if self.owner is None or self.owner._is_default:
+                _libraries[0].emulator_free(self.ptr)
+            else:
+                self.owner._spare.setdefault(self.place, []).append(self.ptr)
             if self.owner is not None:
                 self.owner._take_back(self.size, self.device_id)
 
@@ -213,14 +227,28 @@ _pools: weakref.WeakSet[MemoryPool] = weakref.WeakSet()
 class MemoryPool:
     """CuPy's pool by its numbers: what is freed stays taken until free_all_blocks().
 
-    Fragmentation is not modelled: free bytes serve any request.
+    Fragmentation is not modelled: free bytes serve any request. Only a pool of somebody's own hands
+    out again at once what it got back (of the same size, on the same stream), as graphs depend on
+    it; what comes from the default pool rests, so that its use after being freed is found.
     """
 
     _is_default = property(lambda self: self is default_pool)
 
     def __init__(self, allocator: Callable | None = None):
         self._arenas: dict[int, _DeviceArena] = {}
+        self._allocator = allocator
+        self._spare: dict[tuple[int, int, int], list[int]] = {}
+        self._graphs: weakref.WeakSet[Any] = weakref.WeakSet()
         _pools.add(self)
+
+    def __del__(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        for pointers in self._spare.values():
+            for pointer in pointers:
+                _libraries[0].emulator_free(pointer)
+        self._spare.clear()
 
     def _arena_of(self, device_id: int) -> _DeviceArena:
         return self._arenas.setdefault(device_id, _DeviceArena())
@@ -235,6 +263,8 @@ class MemoryPool:
         missing = rounded - (here.total - here.used)
         if missing > 0:
             if not self._fits(missing):
+                if self._allocator is not None:
+                    self._allocator(rounded)
                 self.free_all_blocks()
                 missing = rounded
                 if not self._fits(missing):
@@ -270,6 +300,9 @@ class MemoryPool:
             )
 
     def free_all_blocks(self, stream: Stream | None = None) -> None:
+        if self._graphs and self._spare:
+            raise EmulationError("free_all_blocks: a captured graph uses what the pool got back")
+        self._release()
         self._here.total = self._here.used
 
     def free_all_free(self) -> None:
@@ -296,6 +329,15 @@ class MemoryPool:
 
     def get_limit(self) -> int:
         return self._here.limit
+
+
+class Memory:
+    """cupy.cuda.Memory: bytes from the driver, which knows no pool. Here only for its errors."""
+
+    def __init__(self, size: int):
+        if size > memory_info(current_device())[0]:
+            raise CUDARuntimeError(2, "cudaErrorMemoryAllocation: out of memory")
+        raise NotImplementedError("stand-in: Memory(size) outside of a pool")
 
 
 class MemoryHook:

@@ -54,17 +54,22 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        self._work: list[Callable[[], None]] = []
+        self._work: list[tuple[Callable[[], None], list[weakref.ref], list[weakref.ref]]] = []
         self._lent: list[weakref.ref] = []
-        self._own: list[Any] = []
+        self._pools: set[Any] = set()  # kept, and their blocks with them
+        self._broken = False  # by something that a capture does not survive
 
-    def _add(self, work: Callable[[], None], memory: Iterable[Any]) -> None:
-        self._work.append(work)
-        for m in memory:
+    def _add(
+        self, work: Callable[[], None], reads: Iterable[Any], writes: Iterable[Any] = ()
+    ) -> None:
+        reads, writes = list(reads), list(writes)
+        self._work.append((work, [weakref.ref(m) for m in reads], [weakref.ref(m) for m in writes]))
+        for m in (*reads, *writes):
             if getattr(m.owner, "_is_default", True):
                 self._lent.append(weakref.ref(m))
             else:
-                self._own.append(m)
+                self._pools.add(m.owner)
+                m.owner._graphs.add(self)
 
     def launch(self, stream: Stream | None = None) -> None:
         """Do it, unless memory was freed that somebody else may have by now."""
@@ -73,9 +78,15 @@ class Graph:
                 "graph: it uses memory of the default pool that was freed since. Hint: capture with"
                 " cupy.cuda.using_allocator(pool.malloc) and a pool of the graph's own"
             )
+        stream = stream or current_stream()
+        if stream.is_capturing():
+            raise NotImplementedError("stand-in: a graph launched while capturing")
         counters.graph_launches += 1
-        (stream or current_stream())._tick()
-        for work in self._work:
+        stream._tick()
+        for work, reads, writes in self._work:
+            if machine.order_streams:
+                # Memory of the graph's own pool may have gone back to it.
+                _check_order(stream, _alive(reads), _alive(writes))
             work()
 
     def upload(self, stream: Stream | None = None) -> None:
@@ -83,6 +94,10 @@ class Graph:
 
     def debug_dot_str(self, flags: int = 0) -> str:
         return f"digraph emulated {{ /* {len(self._work)} nodes */ }}"
+
+
+def _alive(references: list[weakref.ref]) -> list[Any]:
+    return [m for m in (reference() for reference in references) if m is not None]
 
 
 class Stream:
@@ -168,6 +183,12 @@ class Stream:
         if self._graph is None:
             raise CUDARuntimeError(401, "cudaErrorIllegalState: the stream is not capturing")
         graph, self._graph = self._graph, None
+        if graph._broken:
+            raise CUDARuntimeError(
+                901,
+                "cudaErrorStreamCaptureInvalidated: operation failed due to a previous error"
+                " during capture",
+            )
         return graph
 
     def is_capturing(self) -> bool:
@@ -213,6 +234,13 @@ def _stack() -> list[Stream]:
     """This thread's streams on its device; the last is the current one."""
     stacks = _thread.__dict__.setdefault("stacks", {})
     return stacks.setdefault(current_device(), [Stream.null])
+
+
+def break_captures() -> None:
+    """What is forbidden while a stream captures makes the capture worthless, too."""
+    for stream in list(_streams):
+        if stream._graph is not None:
+            stream._graph._broken = True
 
 
 def current_stream(device_id: int = -1) -> Stream:
@@ -271,7 +299,7 @@ def enqueue(
     """
     stream = stream or current_stream()
     if stream._graph is not None:
-        stream._graph._add(work, [*reads, *writes])
+        stream._graph._add(work, reads, writes)
         return False
     if machine.order_streams:
         _check_order(stream, reads, writes)

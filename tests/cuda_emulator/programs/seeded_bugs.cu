@@ -152,6 +152,17 @@ extern "C" __global__ void read_of_another_block(float* x, int n) {
   __syncthreads();
   if (i >= 32) x[i] = x[i - 32] + 1;
 }
+// Elements of 2 bytes: of a word that two threads have touched, each remembers its own half.
+extern "C" __global__ void half_written_after_read(unsigned short* y, unsigned short* z, int n) {
+  int i = threadIdx.x;
+  if (i < 32) z[i] = y[i];
+  if (i >= 32 && i % 2) y[i - 32] = 1;
+}
+extern "C" __global__ void half_read_after_write(unsigned short* y, unsigned short* z, int n) {
+  int i = threadIdx.x;
+  if (i < 32) y[i] = 1;
+  if (i >= 32 && i % 2 == 0) z[i] = y[i - 32];
+}
 extern "C" __global__ void stencil_in_place(float* x, int n) {
   int i = threadIdx.x;
   if (i + 1 < n) x[i] = x[i] + x[i + 1];

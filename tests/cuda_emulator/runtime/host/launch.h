@@ -176,9 +176,9 @@ static void prepare_dynamic_shared(size_t bytes) {
 }
 
 static void prepare_shadow() {
-  if (!global_cells) global_cells = (Cell*)reserve(ARENA_SIZE / 4 * sizeof(Cell));
-  static_cells.resize(std::max(static_cells.size(), size_t(shared_end - shared_begin) / 4 + 8));
-  dynamic_cells.resize(std::max(dynamic_cells.size(), dynamic_shared_size / 4 + 8));
+  if (!global_cells) global_cells = (Cell*)reserve(ARENA_SIZE / CELL * sizeof(Cell));
+  static_cells.resize(std::max(static_cells.size(), size_t(shared_end - shared_begin) / CELL + 8));
+  dynamic_cells.resize(std::max(dynamic_cells.size(), dynamic_shared_size / CELL + 8));
 }
 
 static void prepare(const Launch& launch) {

@@ -1,5 +1,5 @@
-// Shadow memory: for each 4 bytes of global and shared memory, who wrote and read them last, and
-// when.
+// Shadow memory: for each 2 bytes of global and shared memory, who wrote and read them last, and
+// when. Neighbouring elements of 1 byte share a cell, and what one of them forgets of the other.
 //
 // Two accesses to a byte, one of them a write, are a race unless something orders them: a barrier
 // between them (another epoch), a __syncwarp() in the same warp, both being atomic, or, across
@@ -15,13 +15,15 @@ struct Cell {
 };
 enum : uint8_t { WRITE_ATOMIC = 1, READ_ATOMIC = 2, READ_BY_MANY = 4, READ_BY_MANY_BLOCKS = 8 };
 
+static const size_t CELL = 2;  // bytes
+
 static Cell* global_cells = nullptr;
 static std::vector<Cell> static_cells, dynamic_cells;
 static char *shared_begin = nullptr, *shared_end = nullptr;  // static __shared__ arrays
 static uint32_t launch_serial = 0, block_serial = 0;
 
 static void forget_shadow(size_t offset, size_t bytes) {
-  if (global_cells) drop_pages(global_cells + offset / 4, bytes / 4 * sizeof(Cell));
+  if (global_cells) drop_pages(global_cells + offset / CELL, bytes / CELL * sizeof(Cell));
 }
 
 // Blocks that fenced and then published through an atomic on this word; words that the running
@@ -95,7 +97,7 @@ static inline void note_read(Cell& cell, uint32_t me, unsigned bytes, const Acce
   bool another_block = cell.reader && cell.reader != me && block_of(cell.reader) != flat_block;
   bool another_thread = cell.reader && cell.reader != me && same_epoch;
   if (another_block || another_thread) {
-    // Neighbours that share a cell (2-byte elements): it has no room for a second reader.
+    // Neighbours that share a cell (1-byte elements): it has no room for a second reader.
     if (!(cell.read_bytes & bytes)) return;
     cell.flags |= another_block ? READ_BY_MANY_BLOCKS : READ_BY_MANY;
     cell.read_bytes |= bytes;
@@ -114,7 +116,7 @@ static inline void note_read(Cell& cell, uint32_t me, unsigned bytes, const Acce
   if (!a.atomic) cell.flags &= ~READ_ATOMIC;
 }
 
-// One cell; `bytes` has a bit for each of its 4 bytes that are touched.
+// One cell; `bytes` has a bit for each of its bytes that are touched.
 static inline void touch(Cell& cell, unsigned bytes, const Access& a, const void* p, bool shared) {
   uint32_t serial = shared ? block_serial : launch_serial;
   uint32_t me = flat_block * thread_count + current + 1;
@@ -138,8 +140,8 @@ static inline void touch(Cell& cell, unsigned bytes, const Access& a, const void
 
 static inline void touch_all(Cell* cells, size_t offset, const Access& a, bool shared) {
   for (unsigned done = 0; done < a.size;) {
-    unsigned first = (offset + done) & 3, count = std::min(4 - first, a.size - done);
-    touch(cells[(offset + done) / 4], ((1u << count) - 1) << first, a, (char*)a.address + done,
+    unsigned first = (offset + done) % CELL, count = std::min<unsigned>(CELL - first, a.size - done);
+    touch(cells[(offset + done) / CELL], ((1u << count) - 1) << first, a, (char*)a.address + done,
           shared);
     done += count;
   }
@@ -206,8 +208,6 @@ static inline void check(const Access& a) {
   char* p = (char*)a.address;
   if (in_arena(p)) {
     check_global(a);
-  } else if (p >= stacks_begin && p < stacks_end) {
-    return;
   } else if (p >= shared_begin && p < shared_end) {
     touch_all(static_cells.data(), p - shared_begin, a, true);
   } else if (dynamic_shared && p >= dynamic_shared - 4096 &&
@@ -217,6 +217,8 @@ static inline void check(const Access& a) {
           "memcheck: %u-byte access %zd bytes into %zu bytes of dynamic shared memory at %s",
           a.size, (ssize_t)(p - dynamic_shared), dynamic_shared_size, source_of(a.caller));
     touch_all(dynamic_cells.data(), p - dynamic_shared, a, true);
+  } else if (p >= stacks_begin && p < stacks_end) {
+    return;  // the last to be asked: libraries and shared memory may lie between two stacks
   } else if ((uintptr_t)p < 65536) {
     emulator_fail("memcheck: null pointer %s at %p at %s", a.verb(), p, source_of(a.caller));
   } else if (a.write) {
