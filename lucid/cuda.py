@@ -5,22 +5,46 @@ Nothing happens before the first call that needs a device; without one, each say
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from lucid import ops, random
+from lucid.amp import cuda as amp
 from lucid.backend import Device
 from lucid.backend.cuda import memory as _memory
 from lucid.backend.cuda.availability import cupy as _cupy
 from lucid.backend.cuda.availability import is_available as is_available
 from lucid.backend.cuda.availability import why_unavailable as why_unavailable
+from lucid.backend.cuda.graph import CaptureError as CaptureError
+from lucid.backend.cuda.graph import CUDAGraph as CUDAGraph
+from lucid.backend.cuda.graph import graph as graph
+from lucid.backend.cuda.graph import graph_pool_handle as graph_pool_handle
+from lucid.backend.cuda.graph import is_current_stream_capturing as is_current_stream_capturing
+from lucid.backend.cuda.kernel import Kernel as Kernel
 from lucid.backend.cuda.memory import OutOfMemoryError as OutOfMemoryError
 from lucid.backend.cuda.stream import Event as Event
 from lucid.backend.cuda.stream import Stream as Stream
 from lucid.backend.cuda.stream import current_stream as current_stream
 from lucid.backend.cuda.stream import default_stream as default_stream
+from lucid.ops.typed import typed
 from lucid.tensor import Tensor
+
+sys.modules[f"{__name__}.amp"] = amp  # from lucid.cuda.amp import GradScaler
+
+# Tensors by type, as in lucid.cuda.FloatTensor([1.0]).
+
+FloatTensor = typed("FloatTensor", "cuda")
+DoubleTensor = typed("DoubleTensor", "cuda")
+HalfTensor = typed("HalfTensor", "cuda")
+BFloat16Tensor = typed("BFloat16Tensor", "cuda")
+LongTensor = typed("LongTensor", "cuda")
+IntTensor = typed("IntTensor", "cuda")
+ShortTensor = typed("ShortTensor", "cuda")
+CharTensor = typed("CharTensor", "cuda")
+ByteTensor = typed("ByteTensor", "cuda")
+BoolTensor = typed("BoolTensor", "cuda")
 
 # Devices.
 
@@ -100,9 +124,9 @@ def get_device_capability(device: Any = None) -> tuple[int, int]:
     return about.major, about.minor
 
 
-def is_bf16_supported() -> bool:
+def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Always: below compute capability 8.0 bfloat16 is emulated by integer instructions."""
-    return is_available()
+    return is_available() and (including_emulation or get_device_capability() >= (8, 0))
 
 
 def synchronize(device: Any = None) -> None:
@@ -120,17 +144,129 @@ def stream(stream: Stream | None) -> Iterator[None]:
         yield
 
 
+# Graphs.
+
+
+class GraphedStep:
+    """A captured step: ``step(*inputs)`` copies them into its own, replays, returns the outputs.
+
+    The outputs are the same tensors each time, overwritten by the next call. ``inputs`` are the
+    step's own; what is written into them, and passed or not, is what a replay reads. ``graph``: the
+    CUDAGraph.
+    """
+
+    def __init__(self, step: Any, inputs: tuple[Tensor, ...], outputs: Any, graph: CUDAGraph):
+        self._step = step  # whoever it reaches stays alive: the graph uses their memory
+        self.inputs, self.outputs, self.graph = inputs, outputs, graph
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        if len(inputs) != len(self.inputs):
+            raise TypeError(
+                f"graphed step: takes {len(self.inputs)} inputs, as many as it was captured with;"
+                f" got {len(inputs)}"
+            )
+        for i, (mine, given) in enumerate(zip(self.inputs, inputs, strict=True)):
+            if given is mine:
+                continue
+            _check_input(i, given)
+            if given.shape != mine.shape or given.dtype is not mine.dtype:
+                raise ValueError(
+                    f"graphed step: input {i} must be {mine.dtype} of shape {mine.shape}, as in the"
+                    f" capture; got {given.dtype} of shape {given.shape}. Hint: drop the last,"
+                    " smaller batch, or make one step for each shape"
+                )
+            mine.detach().copy_(given.detach())
+        self.graph.replay()
+        return self.outputs
+
+
+def make_graphed_step(step: Any, *sample_inputs: Tensor, warmup: int = 3) -> GraphedStep:
+    """Capture a whole training step in a CUDA graph: one launch instead of hundreds.
+
+    ``step(*inputs)``: tensors on a CUDA device in, tensors out (or tuples, lists, dicts of them, or
+    None): forward, backward, the optimizer's step. It is called ``warmup`` times with copies of
+    the sample inputs first; these are real steps, they train. Then it is captured, which does
+    nothing. Afterwards its Python does not run again: a replay repeats the kernels, with
+
+    * new values in the inputs; the learning rates as they are in ``optimizer.param_groups``;
+    * new random numbers, the very ones that the step would have drawn itself;
+    * all other numbers (weight decay, momentum, dropout's p) as they were.
+
+    Nothing in it may wait for the device (``item``, ``print``, masks as indices) or copy from or to
+    the host; the error names the call. Adam and AdamW need ``capturable=True``. After an
+    optimizer's ``load_state_dict``, which makes its state anew, capture again.
+
+    .. code-block:: python
+
+        model = Net().cuda()
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def train(x, y):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = lucid.cuda.make_graphed_step(train, x, y)
+        for x, y in batches:  # all of one shape
+            loss = step(x, y)
+    """
+    if warmup < 1:
+        raise ValueError(
+            f"make_graphed_step: warmup must be at least 1; got {warmup}. Hint: kernels, gradients"
+            " and the optimizer's state must be there before the capture"
+        )
+    for i, given in enumerate(sample_inputs):
+        _check_input(i, given)
+        if given.device.type != "cuda":
+            raise ValueError(
+                f"make_graphed_step: sample input {i} must be on a CUDA device; got {given.device}."
+                " Hint: .cuda()"
+            )
+    where = sample_inputs[0]._device if sample_inputs else _device(None)
+    with device(where):
+        inputs = tuple(t.detach().clone().requires_grad_(t.requires_grad) for t in sample_inputs)
+        pool, captured = graph_pool_handle(), CUDAGraph()
+        with pool.in_use():
+            for _ in range(warmup):
+                step(*inputs)
+        with graph(captured, pool=pool):
+            outputs = step(*inputs)
+    return GraphedStep(step, inputs, _detached(outputs), captured)
+
+
+def _check_input(i: int, given: Any) -> None:
+    if not isinstance(given, Tensor):
+        raise TypeError(
+            f"graphed step: input {i} must be a tensor; got {type(given).__name__}. Hint: what is"
+            " no tensor would stay as it is captured; let the step take it from outside"
+        )
+
+
+def _detached(outputs: Any) -> Any:
+    """The outputs without the graphs that they were computed by, which are gone."""
+    if isinstance(outputs, Tensor):
+        return outputs.detach()
+    if isinstance(outputs, (tuple, list)):
+        parts = [_detached(o) for o in outputs]
+        return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
+    if isinstance(outputs, dict):
+        return {key: _detached(o) for key, o in outputs.items()}
+    return outputs
+
+
 # Memory.
 
 
 def memory_allocated(device: Any = None) -> int:
-    """Bytes that arrays hold on the device."""
-    return _on(device, _memory.allocated)
+    """Bytes that arrays hold on the device; 0 without one."""
+    return _on(device, _memory.allocated) if is_available() else 0
 
 
 def max_memory_allocated(device: Any = None) -> int:
     """The largest that memory_allocated has been, since the start or reset_peak_memory_stats."""
-    return _on(device, _memory.most_allocated)
+    return _on(device, _memory.most_allocated) if is_available() else 0
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
@@ -140,11 +276,19 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 
 def memory_reserved(device: Any = None) -> int:
     """Bytes taken from the driver: held by arrays, or kept for the next ones."""
-    return _on(device, _memory.reserved_bytes)
+    return _on(device, _memory.reserved_bytes) if is_available() else 0
 
 
-def memory_summary(device: Any = None) -> str:
-    """The memory statistics as text, with the layers and operations that hold most."""
+def max_memory_reserved(device: Any = None) -> int:
+    """The largest that memory_reserved has been, since the start or reset_peak_memory_stats."""
+    return _on(device, _memory.most_reserved) if is_available() else 0
+
+
+def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+    """The memory statistics as text, with the layers and operations that hold most.
+
+    ``abbreviated`` is accepted for PyTorch's sake: the text is short.
+    """
     return _on(device, _memory.summary)
 
 

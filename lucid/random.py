@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from operator import index
 from typing import Any
 
+from lucid.backend import capture
+from lucid.backend.capture import active as _captures
 from lucid.backend.philox import Key
 
 __all__ = [
@@ -62,12 +64,14 @@ class Generator:
     @stream.setter
     def stream(self, stream: int) -> None:
         checked = _integer("Generator.stream", "stream", stream, 0, 2**64)
+        _not_while_capturing("stream")
         with self._lock:
             self._stream = checked
 
     def manual_seed(self, seed: int) -> "Generator":
         """Set the seed and return to offset 0; answers the generator. -1 stands for 2**64 - 1."""
         checked = _integer("manual_seed", "seed", seed, -(2**63), 2**64) % 2**64
+        _not_while_capturing("manual_seed")
         with self._lock:
             self._seed, self._offset = checked, 0
         return self
@@ -89,17 +93,21 @@ class Generator:
     def set_offset(self, offset: int) -> None:
         """Continue from this block on."""
         checked = _integer("set_offset", "offset", offset, 0, _OFFSET_LIMIT)
+        _not_while_capturing("set_offset")
         with self._lock:
             self._offset = checked
 
     def reserve(self, blocks: int) -> Key:
         """The key of a draw of this many blocks, which no other draw will get.
 
-        Within `replay_keys` it is the next key of the recording, and the offset stays.
+        Within `replay_keys` it is the next key of the recording, and the offset stays. So it does
+        while a graph is captured: each replay of the graph moves it on.
         """
         tape = _thread.tape
         if tape is not None and tape.replay is not None:
             key = tape.next_key()
+        elif _captures and capture.current() is not None:
+            key = capture.current().key(self, blocks)
         else:
             with self._lock:
                 offset = self._offset
@@ -129,6 +137,7 @@ class Generator:
             _integer("set_state_tuple", "stream", stream, 0, 2**64),
             _integer("set_state_tuple", "offset", offset, 0, _OFFSET_LIMIT),
         )
+        _not_while_capturing("set_state")
         with self._lock:
             self._seed, self._stream, self._offset = checked
 
@@ -259,6 +268,14 @@ def replay_keys(keys: Iterable[Key]) -> Iterator[None]:
         yield
     finally:
         _thread.tape = outer
+
+
+def _not_while_capturing(what: str) -> None:
+    if _captures:
+        capture.refuse(
+            f"Generator.{what}: the random numbers' seed and offset can't be set",
+            "set them before the capture or between replays",
+        )
 
 
 def _integer(function: str, name: str, value: Any, low: int, high: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
-from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.optim.blocks import descent, move_square
+from lucid.optim.optimizer import Optimizer, require
+from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
 
 
@@ -41,6 +42,9 @@ class Adadelta(Optimizer):
     def _check(self, group: dict[str, Any]) -> None:
         require("Adadelta", group, lr=">= 0", rho="in [0, 1)", eps=">= 0", weight_decay=">= 0")
 
+    def _kept(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        return "step", "square_avg", "acc_delta"
+
     def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
         if "square_avg" not in state:
             state["step"] = 0
@@ -54,14 +58,8 @@ class Adadelta(Optimizer):
         v, a, t, u = arrays
         g = descent(xp, settings, p, g, t, u)
         rho, eps = settings["rho"], settings["eps"]
-        v *= rho
-        xp.multiply(g, g, out=u)
-        u *= 1 - rho
-        v += u
+        move_square(xp, v, g, rho, u)
         step = xp.multiply(g, xp.sqrt(xp.divide(a + eps, v + eps, out=u), out=u), out=t)
-        a *= rho
-        xp.multiply(step, step, out=u)
-        u *= 1 - rho
-        a += u
+        move_square(xp, a, step, rho, u)
         step *= settings["lr"]
         p -= step

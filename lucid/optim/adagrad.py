@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lucid.optim.blocks import descent
-from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.optim.optimizer import Optimizer, require
+from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
 
 
@@ -44,6 +45,9 @@ class Adagrad(Optimizer):
             "Adagrad", group, lr=">= 0", lr_decay=">= 0", weight_decay=">= 0", eps=">= 0",
             initial_accumulator_value=">= 0",
         )  # fmt: skip
+
+    def _kept(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        return "step", "sum"
 
     def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
         if "sum" not in state:

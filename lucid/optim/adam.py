@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
-from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.optimizer import Optimizer, require
+from lucid.optim.recorded import rate_for
+from lucid.optim.state import step_on_device, zeros_like
 from lucid.tensor import Tensor
 
 
@@ -16,10 +18,13 @@ class Adam(Optimizer):
     m and v are running means of g and g^2 with weights ``betas``; the primed ones are divided by
     1 - beta^step, which makes up for their start at 0. ``amsgrad`` steps with the largest v so far.
     ``weight_decay * p`` is added to the gradient, or with ``decoupled_weight_decay`` taken from p
-    (AdamW). ``foreach``, ``fused`` and ``capturable`` are accepted and have no effect.
+    (AdamW). ``capturable`` counts the steps on the parameters' device, so that a step can be
+    captured in a CUDA graph; so does a gradient scaler, on a GPU. ``lr`` may be a tensor; on that
+    device nobody waits for it. ``foreach`` and ``fused`` are accepted and have no effect.
     """
 
     _fused = "adam"
+    _step_supports_amp_scaling = True
 
     def __init__(
         self,
@@ -51,6 +56,10 @@ class Adam(Optimizer):
         name = type(self).__name__
         require(name, group, lr=">= 0", betas="in [0, 1)", eps=">= 0", weight_decay=">= 0")
 
+    def _kept(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
+        return "step", "exp_avg", "exp_avg_sq", *largest
+
     def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
         if "exp_avg" not in state:
             state["step"] = 0
@@ -58,21 +67,43 @@ class Adam(Optimizer):
             state["exp_avg_sq"] = zeros_like(p)
         if group["amsgrad"] and "max_exp_avg_sq" not in state:
             state["max_exp_avg_sq"] = zeros_like(p)
-        state["step"] += 1
-        lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
-        decoupled = group["decoupled_weight_decay"]
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+        beta1, beta2 = map(float, group["betas"])
+        decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
         settings = {
             "maximize": group["maximize"],
-            "weight_decay": 0 if decoupled else group["weight_decay"],
-            "shrink": 1 - lr * group["weight_decay"] if decoupled else 1,
+            "weight_decay": 0 if decoupled else decay,
+            "decoupled": decay if decoupled else 0,
             "beta1": beta1,
             "beta2": beta2,
             "eps": group["eps"],
-            "size": lr / (1 - beta1 ** state["step"]),
-            "root": (1 - beta2 ** state["step"]) ** 0.5,
         }
-        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+        settings.update(self._counted(p, group, state, settings))
         return [state[name] for name in names], settings
+
+    def _counted(self, p: Tensor, group: dict, state: dict, settings: dict) -> dict[str, Any]:
+        """One step more, and the numbers that depend on how many there were; on a GPU that counts
+        them itself, where they are."""
+        step = state["step"]
+        lr, rate = rate_for(p, group)
+        by_kernel = self._by_kernel(p)
+        on_gpu = by_kernel and (rate is not None or self.found_inf is not None)
+        if not isinstance(step, Tensor) and (group["capturable"] or on_gpu):
+            step = state["step"] = step_on_device(p, step)
+        if isinstance(step, Tensor) and by_kernel:
+            return {"lr": lr, "rate": rate, "step": step._array}
+        if lr is None:
+            lr = float(group["lr"])
+        if isinstance(step, Tensor):
+            step._array += 1
+        else:
+            step = state["step"] = step + 1
+        count = int(step)
+        return {
+            "shrink": 1 - lr * settings["decoupled"] if settings["decoupled"] else 1,
+            "size": lr / (1 - settings["beta1"] ** count),
+            "root": (1 - settings["beta2"] ** count) ** 0.5,
+        }
 
     @staticmethod
     def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
@@ -80,13 +111,8 @@ class Adam(Optimizer):
         if settings["shrink"] != 1:
             p *= settings["shrink"]
         g = descent(xp, settings, p, g, t, u)
-        xp.subtract(g, m, out=u)
-        u *= 1 - settings["beta1"]
-        m += u
-        v *= settings["beta2"]
-        xp.multiply(g, g, out=u)
-        u *= 1 - settings["beta2"]
-        v += u
+        move_mean(xp, m, g, settings["beta1"], u)
+        move_square(xp, v, g, settings["beta2"], u)
         for top in largest:
             v = xp.maximum(top, v, out=top)
         xp.sqrt(v, out=u)

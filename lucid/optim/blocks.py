@@ -59,20 +59,30 @@ class Job(NamedTuple):
     states: list[Array]
 
 
-def update_all(formula: Formula, fused: str, jobs: list[Job]) -> None:
-    """Run ``formula`` on all parameters; on a GPU ``fused`` names a kernel that does so in one."""
+def update_all(
+    formula: Formula, fused: str, jobs: list[Job], scale: Array = None, found: Array = None
+) -> None:
+    """Run ``formula`` on all parameters; on a GPU ``fused`` names a kernel that does so in one.
+
+    The kernel divides gradients by ``scale``, and changes nothing where ``found`` is not 0.
+    """
     at_once: dict[Device, list[Job]] = {}
     for job in jobs:
-        if fused and job.device.type == "cuda" and dtypes.of(job.p.dtype).is_floating_point:
+        if has_kernel(fused, job.device, job.p):
             at_once.setdefault(job.device, []).append(job)
         else:
             update(job.device, formula, job.settings, job.p, job.g, job.states)
     for device, some in at_once.items():
         token = device.enter()
         try:
-            device.kernels.optimizer_step(fused, some)
+            device.kernels.optimizer_step(fused, some, scale, found)
         finally:
             device.leave(token)
+
+
+def has_kernel(fused: str, device: Device, p: Array) -> bool:
+    """Whether the rule's kernel updates this parameter."""
+    return bool(fused) and device.type == "cuda" and dtypes.of(p.dtype).is_floating_point
 
 
 def _run(xp: Any, formula: Formula, settings: Any, arrays: list[Array], empty: Any) -> None:
@@ -119,3 +129,18 @@ def descent(xp: Any, settings: Mapping[str, Any], p: Array, g: Array, t: Array, 
         xp.multiply(p, settings["weight_decay"], out=u)
         g = xp.add(g, u, out=t)
     return g
+
+
+def move_mean(xp: Any, mean: Array, x: Array, beta: float, u: Array) -> None:
+    """mean = beta * mean + (1 - beta) * x; u is scratch."""
+    xp.subtract(x, mean, out=u)
+    u *= 1 - beta
+    mean += u
+
+
+def move_square(xp: Any, mean: Array, x: Array, beta: float, u: Array) -> None:
+    """mean = beta * mean + (1 - beta) * x^2; u is scratch."""
+    mean *= beta
+    xp.multiply(x, x, out=u)
+    u *= 1 - beta
+    mean += u

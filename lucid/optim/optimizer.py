@@ -8,11 +8,20 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from lucid.errors import CheckpointError
+from lucid.backend import capture
 from lucid.graph.grad_mode import enable_grad
 from lucid.graph.hooks import RemovableHandle
-from lucid.optim import blocks
-from lucid.tensor import Tensor, to_array
+from lucid.optim import blocks, recorded
+from lucid.optim.saved import SAVED_HOOKS, Saved
+from lucid.tensor import Tensor
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()  # the default of settings that must be given, in older optimizers
 
 
 def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,7 +34,11 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
             if changed is not None:
                 args, kwargs = changed
         result = step(self, *args, **kwargs)
-        self._step_count += 1
+        recording = capture.current()
+        if recording is None:
+            self._step_count += 1
+        else:
+            recording.at_each_replay(self._count_replay)
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         return result
@@ -33,7 +46,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-class Optimizer:
+class Optimizer(Saved):
     """Base of the optimizers.
 
     ``params`` are tensors, (name, tensor) pairs, or dicts with their own settings:
@@ -41,9 +54,18 @@ class Optimizer:
     groups that give none. ``state[p]`` holds what the rule remembers of p.
 
     Own optimizers define ``step()``, or, like those here, ``_begin`` and ``_rule``.
+
+    ``grad_scale`` and ``found_inf`` are for a gradient scaler: numbers on the parameters' device,
+    or None. A step divides the gradients by the first, in place, and is none (nothing changes, no
+    step is counted) where the second is not 0. On a GPU the host doesn't wait to learn which.
     """
 
     _fused: ClassVar[str] = ""  # the name of the rule's kernel, if it has one
+    _step_supports_amp_scaling: ClassVar[bool] = False  # what a scaler asks: see above
+    _step_pre_hooks: dict[int, Callable[..., Any]]
+    _step_post_hooks: dict[int, Callable[..., Any]]
+    grad_scale: Tensor | None = None
+    found_inf: Tensor | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -69,8 +91,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _set_up(self) -> None:
-        self._step_pre_hooks: dict[int, Callable[..., Any]] = {}
-        self._step_post_hooks: dict[int, Callable[..., Any]] = {}
+        for name in _HOOKS:
+            setattr(self, name, {})
         self._step_count = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,20 +112,67 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        scale, found = self.grad_scale, self.found_inf
+        if (scale is not None or found is not None) and not all(map(self._by_kernel, self._due())):
+            if found is not None and bool(found):
+                return loss
+            self._unscale(scale)
+            scale = found = None
+        recording = capture.current()
         jobs = []
-        for group in self.param_groups:
+        for i, group in enumerate(self.param_groups):
+            settings = group if recording is None else recorded.group_for(recording, self, i)
             for p in group["params"]:
-                if p._grad is None:
-                    continue
-                states, settings = self._begin(p, group, self.state[p])
-                arrays = [s._array for s in states]
-                jobs.append(blocks.Job(p._device, settings, p._array, p._grad._array, arrays))
-                p._shared_counter()[0] += 1
-        blocks.update_all(self._rule, self._fused, jobs)
+                job = self._job(p, settings) if p._grad is not None else None
+                if job is not None:
+                    jobs.append(job)
+        arrays = [None if t is None else t._array for t in (scale, found)]
+        blocks.update_all(self._rule, self._fused, jobs, *arrays)
         return loss
 
-    def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
-        """The state tensors (made the first time) and the numbers that the rule needs for p."""
+    def _job(self, p: Tensor, group: dict[str, Any]) -> blocks.Job | None:
+        """p's update, which its version counts already; None if it is skipped."""
+        state = self.state[p]
+        kept = len(state)
+        begun = self._begin(p, group, state)
+        if begun is None:
+            return None
+        if len(state) != kept and capture.current() is not None:
+            del self.state[p]
+            recorded.refuse_new_state(self)
+        states, settings = begun
+        p._shared_counter()[0] += 1
+        if self.grad_scale is not None:
+            p._grad._shared_counter()[0] += 1
+        arrays = [s._array for s in states]
+        return blocks.Job(p._device, settings, p._array, p._grad._array, arrays)
+
+    def _count_replay(self) -> None:
+        """What the host keeps of a step that a captured graph has done."""
+        self._step_count += 1
+        for p in self._due():
+            p._shared_counter()[0] += 1
+
+    def _due(self) -> list[Tensor]:
+        """The parameters that a step changes."""
+        return [p for group in self.param_groups for p in group["params"] if p._grad is not None]
+
+    def _by_kernel(self, p: Tensor) -> bool:
+        return blocks.has_kernel(self._fused, p._device, p._array)
+
+    def _unscale(self, scale: Tensor | None) -> None:
+        """Divide the gradients by a number, in place."""
+        if scale is not None:
+            factor = 1 / float(scale)
+            for p in self._due():
+                p._grad.detach().mul_(factor)
+
+    def _begin(
+        self, p: Tensor, group: dict, state: dict
+    ) -> tuple[list[Tensor], Mapping[str, Any]] | None:
+        """The state tensors (made the first time) and the numbers that the rule needs for p.
+
+        None: no step of p's, after all."""
         raise NotImplementedError(f"{type(self).__name__}: step() is not defined")
 
     @staticmethod
@@ -174,57 +243,6 @@ class Optimizer:
                 f" {p.grad_fn}. Hint: optimize the parameters it was computed from"
             )
 
-    # State.
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state and the groups, with numbers in the place of parameters. Shares memory."""
-        numbers: dict[int, int] = {}
-        groups = []
-        for group in self.param_groups:
-            for p in group["params"]:
-                numbers.setdefault(id(p), len(numbers))
-            packed = {key: value for key, value in group.items() if key != "params"}
-            groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
-        state = {numbers.get(id(p), p): values for p, values in self.state.items()}
-        return {"state": state, "param_groups": groups}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a ``state_dict()`` of an optimizer of the same parameters. All or nothing:
-        if anything does not fit, nothing is changed."""
-        name = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
-            raise CheckpointError(
-                f'{name}: expected a dict with "state" and "param_groups"; got'
-                f" {list(state_dict) if isinstance(state_dict, Mapping) else type(state_dict)}."
-                " Hint: pass what optimizer.state_dict() returned"
-            )
-        saved = state_dict["param_groups"]
-        have, want = ([len(g["params"]) for g in groups] for groups in (saved, self.param_groups))
-        if have != want:
-            raise CheckpointError(
-                f"{name}: the state must have as many parameters in each group as the optimizer,"
-                f" {want}; got {have}"
-            )
-        numbers = [n for group in saved for n in group["params"]]
-        params = [p for group in self.param_groups for p in group["params"]]
-        by_number = dict(zip(numbers, params, strict=True))
-        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
-        for number, values in state_dict["state"].items():
-            p = by_number.get(number)
-            if p is None:  # not a parameter's: kept as it is
-                state[number] = values
-                continue
-            state[p] = {k: _fit(f"{name}: {k} of parameter {number}", k, v, p)
-                        for k, v in values.items()}  # fmt: skip
-        groups = []
-        for old, new in zip(self.param_groups, saved, strict=True):
-            group = {**self.defaults, **{k: v for k, v in old.items() if k == "param_names"}, **new}
-            group["params"] = old["params"]
-            self._check(group)
-            groups.append(group)
-        self.state = state
-        self.param_groups = groups
-
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before each step; it may return both, changed."""
         return RemovableHandle(self._step_pre_hooks, hook)
@@ -241,20 +259,8 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-_NOT_PICKLED = ("_step_pre_hooks", "_step_post_hooks", "_step_count")
-
-
-def _fit(what: str, key: str, value: Any, p: Tensor) -> Any:
-    """A saved value as p's state: tensors with p's dtype, on p's device, copied; step an int."""
-    if key == "step":
-        return int(value)
-    if not isinstance(value, Tensor) and hasattr(value, "__array__"):
-        value = Tensor._wrap(*to_array(value.__array__(), None, "cpu"))
-    if not isinstance(value, Tensor):
-        return value
-    if value.ndim and value.shape != p.shape:
-        raise CheckpointError(f"{what}: must have its shape {p.shape}; got {value.shape}")
-    return value.detach().to(p.device, p.dtype, copy=True)
+_HOOKS = ("_step_pre_hooks", "_step_post_hooks", *SAVED_HOOKS)
+_NOT_PICKLED = (*_HOOKS, "_step_count", "grad_scale", "found_inf")
 
 
 def require(name: str, group: Mapping[str, Any], **rules: str) -> None:
@@ -265,8 +271,3 @@ def require(name: str, group: Mapping[str, Any], **rules: str) -> None:
             number = float(value)
             if not (number >= 0 and (rule == ">= 0" or number < 1)):
                 raise ValueError(f"{name}: {key} must be {rule}; got {group[key]}")
-
-
-def zeros_like(p: Tensor, value: float = 0.0) -> Tensor:
-    """A state tensor for p, in p's order of memory."""
-    return Tensor._wrap(p._device.xp.full_like(p._array, value), p._device)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
-from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.optimizer import Optimizer, require
+from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
 
 
@@ -46,13 +47,16 @@ class RMSprop(Optimizer):
             momentum=">= 0",
         )  # fmt: skip
 
+    def _kept(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        momentum = ("momentum_buffer",) if group["momentum"] > 0 else ()
+        mean = ("grad_avg",) if group["centered"] else ()
+        return "step", "square_avg", *momentum, *mean
+
     def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
         if "square_avg" not in state:
             state["step"] = 0
         state["step"] += 1
-        names = ["square_avg"]
-        names += ["momentum_buffer"] if group["momentum"] > 0 else []
-        names += ["grad_avg"] if group["centered"] else []
+        _, *names = self._kept(group)
         for name in names:
             if name not in state:
                 state[name] = zeros_like(p)
@@ -63,15 +67,10 @@ class RMSprop(Optimizer):
         v, *more, t, u = arrays
         g = descent(xp, settings, p, g, t, u)
         alpha = settings["alpha"]
-        v *= alpha
-        xp.multiply(g, g, out=u)
-        u *= 1 - alpha
-        v += u
+        move_square(xp, v, g, alpha, u)
         if settings["centered"]:
             mean = more[-1]
-            xp.subtract(g, mean, out=u)
-            u *= 1 - alpha
-            mean += u
+            move_mean(xp, mean, g, alpha, u)
             xp.multiply(mean, mean, out=u)
             xp.subtract(v, u, out=u)
             xp.sqrt(u, out=u)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lucid.optim.blocks import descent
-from lucid.optim.optimizer import Optimizer, require, zeros_like
+from lucid.optim.optimizer import Optimizer, require
+from lucid.optim.recorded import rate_for
+from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
 
 
@@ -14,7 +16,8 @@ class SGD(Optimizer):
     """p -= lr * b, where b = momentum * b + (1 - dampening) * g; nesterov steps g + momentum * b.
 
     g is the gradient plus ``weight_decay * p``, negated before if ``maximize``. The first b is g.
-    ``foreach`` and ``fused`` are accepted and have no effect.
+    ``lr`` may be a tensor; on the parameters' GPU nobody waits for it. ``foreach`` and ``fused``
+    are accepted and have no effect.
 
     >>> model = nn.Linear(2, 1)
     >>> optimizer = lucid.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
@@ -23,6 +26,7 @@ class SGD(Optimizer):
     """
 
     _fused = "sgd"
+    _step_supports_amp_scaling = True
 
     def __init__(
         self,
@@ -55,11 +59,17 @@ class SGD(Optimizer):
                 f" {group['momentum']} and dampening {group['dampening']}"
             )
 
-    def _begin(self, p: Tensor, group: dict, state: dict) -> tuple[list[Tensor], Mapping[str, Any]]:
-        settings = {**group, "lr": float(group["lr"]), "first": False}
+    def _begin(
+        self, p: Tensor, group: dict, state: dict
+    ) -> tuple[list[Tensor], Mapping[str, Any]] | None:
+        lr, rate = rate_for(p, group)
+        settings = {**group, "lr": lr, "rate": rate, "first": False}
         if not group["momentum"]:
             return [], settings
         if state.get("momentum_buffer") is None:
+            # Unless g is damped, a skipped first step leaves the zeros that a second one expects.
+            if self.found_inf is not None and group["dampening"] and bool(self.found_inf):
+                return None
             state["momentum_buffer"] = zeros_like(p)
             settings["first"] = True
         return [state["momentum_buffer"]], settings

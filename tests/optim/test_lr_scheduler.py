@@ -1,16 +1,19 @@
 """Schedulers: the learning rates are PyTorch's, epoch by epoch."""
 
+import copy
+import inspect
 import warnings
 
 import pytest
 
 import lucid
 from lucid import nn, optim
+from lucid.errors import CheckpointError
 from lucid.optim import lr_scheduler as ours
 
 torch = pytest.importorskip("torch")
 theirs = torch.optim.lr_scheduler
-EPOCHS = 40
+EPOCHS = 50
 
 RUNS = {
     "step": lambda s, o: s.StepLR(o, 7, gamma=0.5),
@@ -27,7 +30,17 @@ RUNS = {
     "multiplicative": lambda s, o: s.MultiplicativeLR(o, lambda epoch: 0.97),
     "one-cycle": lambda s, o: s.OneCycleLR(o, max_lr=[1.0, 0.5], total_steps=50),
     "one-cycle-linear": lambda s, o: s.OneCycleLR(
-        o, max_lr=1.0, epochs=9, steps_per_epoch=5, anneal_strategy="linear", three_phase=True
+        o, max_lr=1.0, epochs=10, steps_per_epoch=5, anneal_strategy="linear", three_phase=True
+    ),
+    "cyclic": lambda s, o: s.CyclicLR(o, [0.1, 0.01], [1.0, 0.5], step_size_up=4),
+    "cyclic-uneven": lambda s, o: s.CyclicLR(o, 0.1, 1.0, 3, 7, cycle_momentum=False),
+    "cyclic-halving": lambda s, o: s.CyclicLR(o, 0.1, 1.0, 5, mode="triangular2"),
+    "cyclic-exponential": lambda s, o: s.CyclicLR(
+        o, 0.1, 1.0, 5, 3, mode="exp_range", gamma=0.97, base_momentum=0.5, max_momentum=0.99
+    ),
+    "cyclic-own": lambda s, o: s.CyclicLR(o, 0.1, 1.0, 5, scale_fn=lambda cycle: 1 / cycle**2),
+    "cyclic-own-by-step": lambda s, o: s.CyclicLR(
+        o, 0.1, 1.0, 5, scale_fn=lambda step: 0.9**step, scale_mode="iterations"
     ),
     "sequential": lambda s, o: s.SequentialLR(
         o,
@@ -73,6 +86,150 @@ def test_the_learning_rates_are_pytorchs(name):
     for got, wanted in zip(run(RUNS[name](ours, a), a, EPOCHS), expected, strict=True):
         for x, y in zip(got, wanted, strict=True):
             assert x == pytest.approx(y, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in theirs.__all__ if name not in ("LRScheduler", "SWALR")]
+)
+def test_the_arguments_and_their_defaults_are_pytorchs(name):
+    mine, other = (
+        [(p.name, p.default, p.kind) for p in inspect.signature(cls).parameters.values()]
+        for cls in (getattr(ours, name), getattr(theirs, name))
+    )
+    assert mine == other
+
+
+def quietly(action):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns about its own inner calls
+        return action()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_state_of_pytorchs_goes_on_here(name):
+    a, b = optimizers()
+    there = quietly(lambda: RUNS[name](theirs, b))
+    quietly(lambda: run(there, b, 8))
+    here = RUNS[name](ours, a)
+    here.load_state_dict(copy.deepcopy(there.state_dict()))
+    take_over(a, b)
+    expected = quietly(lambda: run(there, b, 30))
+    for got, wanted in zip(run(here, a, 30), expected, strict=True):
+        assert got == [pytest.approx(row, rel=1e-9, abs=1e-12) for row in wanted]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_state_of_ours_goes_on_there(name):
+    a, b = optimizers()
+    here = RUNS[name](ours, a)
+    run(here, a, 8)
+    there = quietly(lambda: RUNS[name](theirs, b))
+    there.load_state_dict(copy.deepcopy(here.state_dict()))
+    take_over(b, a)
+    rates = quietly(lambda: run(there, b, 30))
+    for got, wanted in zip(rates, run(here, a, 30), strict=True):
+        assert got == [pytest.approx(row, rel=1e-9, abs=1e-12) for row in wanted]
+
+
+def take_over(optimizer, other):
+    for group, saved in zip(optimizer.param_groups, other.param_groups, strict=True):
+        group.update({key: value for key, value in saved.items() if key != "params"})
+
+
+def test_a_plateaus_state_goes_on_in_both_directions():
+    (a, b), (c, d) = optimizers(), optimizers()
+    kwargs = {"patience": 1, "factor": 0.5, "cooldown": 1}
+    here, there = (s.ReduceLROnPlateau(o, **kwargs) for s, o in ((ours, a), (theirs, b)))
+    for metric in (3, 3, 3, 4):
+        here.step(metric)
+        there.step(metric)
+    other_here, other_there = (
+        s.ReduceLROnPlateau(o, **kwargs) for s, o in ((ours, c), (theirs, d))
+    )
+    other_here.load_state_dict(there.state_dict())
+    other_there.load_state_dict(here.state_dict())
+    take_over(c, a)
+    take_over(d, a)
+    for metric in (2, 5, 5, 5, 5):
+        for scheduler in (here, other_here, other_there):
+            scheduler.step(metric)
+    assert settings(a) == settings(c) == settings(d)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_state_without_one_of_its_entries_changes_nothing(name):
+    a, _ = optimizers()
+    scheduler = RUNS[name](ours, a)
+    run(scheduler, a, 3)
+    whole = copy.deepcopy(scheduler.state_dict())
+    b, _ = optimizers()
+    other = RUNS[name](ours, b)
+    before = copy.deepcopy(other.state_dict())
+    for key in whole:
+        state = copy.deepcopy(whole)
+        del state[key]
+        with pytest.raises(CheckpointError, match=f"load_state_dict: the state must have {key}; "):
+            other.load_state_dict(state)
+        assert other.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "text"),
+    [
+        ("step", lambda s: [], "StepLR.load_state_dict: expected a dict; got list"),
+        ("step", lambda s: {**s, "base_lrs": [1.0]}, "base_lrs must have one entry per parameter"),
+        ("lambdas", lambda s: {**s, "lr_lambdas": [None]}, "lr_lambdas must have one entry"),
+        ("chained", lambda s: {**s, "_schedulers": []}, "as many schedulers, 2; got 0"),
+        (
+            "sequential",
+            lambda s: {**s, "_schedulers": [*s["_schedulers"][:2], {}]},
+            "ExponentialLR.load_state_dict: the state must have gamma, .*; got nothing",
+        ),
+        (
+            "cyclic",
+            lambda s: {**s, "_scale_fn_custom": {"a": 1}},
+            "saved with a scale_fn; got none",
+        ),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(name, damage, text):
+    a, _ = optimizers()
+    scheduler = RUNS[name](ours, a)
+    run(scheduler, a, 3)
+    state = copy.deepcopy(scheduler.state_dict())
+    run(scheduler, a, 3)
+    before = copy.deepcopy(scheduler.state_dict())
+    with pytest.raises(CheckpointError, match=text):
+        scheduler.load_state_dict(damage(state))
+    assert scheduler.state_dict() == before
+
+
+class Shrinking:
+    """A rule with a memory, part of the scheduler's state."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return 1 / x
+
+
+def test_of_a_rule_that_is_an_object_the_attributes_are_saved():
+    a, _ = optimizers()
+    first = ours.CyclicLR(a, 0.1, 1.0, 5, scale_fn=Shrinking())
+    run(first, a, 7)
+    rule = Shrinking()
+    second = ours.CyclicLR(a, 0.1, 1.0, 5, scale_fn=rule)
+    second.load_state_dict(first.state_dict())
+    assert rule.calls == 8
+
+
+def test_a_cycle_moves_the_first_beta_of_adam():
+    optimizer = optim.Adam([nn.Parameter(lucid.ones(1))])
+    ours.CyclicLR(optimizer, base_lr=0.1, max_lr=1.0)
+    assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
+    assert optimizer.param_groups[0]["lr"] == 0.1
 
 
 def test_sequences_can_be_nested():
@@ -193,6 +350,17 @@ def test_warm_restarts_take_fractions_of_an_epoch():
         (lambda o: ours.SequentialLR(o, [ours.StepLR(o, 1)], [1]), ValueError, "one milestone"),
         (lambda o: ours.ReduceLROnPlateau(o, "best"), ValueError, "mode must be min or max"),
         (lambda o: ours.CosineAnnealingWarmRestarts(o, 0), ValueError, "T_0 must be"),
+        (lambda o: ours.CyclicLR(o, 0.1, 1.0, mode="saw"), ValueError, "mode must be triangular"),
+        (lambda o: ours.CyclicLR(o, [0.1], 1.0), ValueError, "base_lr must have one value"),
+        (lambda o: ours.CyclicLR("sgd", 0.1, 1.0), TypeError, "expected an Optimizer; got str"),
+        (
+            lambda o: (
+                ours.CyclicLR(optim.RAdam([nn.Parameter(lucid.ones(1))]), 0, 1, 0.1, 1.0)
+                and ours.CyclicLR(optim.Adagrad([nn.Parameter(lucid.ones(1))]), 0.1, 1.0)
+            ),
+            ValueError,
+            "needs an optimizer with momentum or betas; got Adagrad",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_a_sentence(make, error, text):

@@ -1,14 +1,13 @@
 """Optimizers: PyTorch's numbers for every combination of options; state, groups and hooks."""
 
-import copy
+import inspect
 import itertools
-import pickle
 
 import pytest
 
 import lucid
 from lucid import nn, optim
-from lucid.errors import CheckpointError, GradError
+from lucid.errors import GradError
 
 torch = pytest.importorskip("torch")
 
@@ -62,7 +61,44 @@ RUNS = [
         ("Adadelta", kwargs)
         for kwargs in combinations(lr=[1.0], rho=[0.9, 0.5], weight_decay=[0, 0.1])
     ],
+    *[
+        ("NAdam", kwargs)
+        for kwargs in combinations(
+            lr=[0.01], betas=[(0.9, 0.999), (0.5, 0.9)], weight_decay=[0, 0.1],
+            momentum_decay=[4e-3, 0.5], decoupled_weight_decay=[False, True],
+            maximize=[False, True],
+        )
+    ],
+    *[
+        ("RAdam", kwargs)  # with beta2 0.9 some of the steps are rectified
+        for kwargs in combinations(
+            lr=[0.01], betas=[(0.9, 0.999), (0.5, 0.9)], weight_decay=[0, 0.1],
+            decoupled_weight_decay=[False, True], maximize=[False, True],
+        )
+    ],
+    *[
+        ("Adamax", kwargs)
+        for kwargs in combinations(
+            lr=[0.01], betas=[(0.9, 0.999), (0.5, 0.9)], weight_decay=[0, 0.1],
+            maximize=[False, True],
+        )
+    ],
+    *[
+        ("ASGD", kwargs)
+        for kwargs in combinations(
+            lr=[0.01], lambd=[1e-4, 0.1], alpha=[0.75, 0.5], t0=[1e6, 5], weight_decay=[0, 0.1],
+            maximize=[False, True],
+        )
+    ],
+    *[
+        ("Rprop", kwargs)
+        for kwargs in combinations(
+            lr=[0.01], etas=[(0.5, 1.2), (0.3, 2.0)], step_sizes=[(1e-6, 50), (0.005, 0.02)],
+            maximize=[False, True],
+        )
+    ],
 ]  # fmt: skip
+ALL = sorted({name for name, _ in RUNS})
 
 
 def pairs_of_parameters(shapes=SHAPES, dtype=torch.float64):
@@ -96,11 +132,11 @@ def test_twenty_steps_equal_pytorchs(name, kwargs, device):
     assert_same(ours, theirs, 1e-10)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
+@pytest.mark.parametrize("name", ALL)
 def test_float32_parameters_larger_than_a_block_follow_pytorchs(name, device):
     torch.manual_seed(0)
     ours, theirs = pairs_of_parameters([(40_000,)], torch.float32)
-    kwargs = {"lr": 0.01, "weight_decay": 0.1}
+    kwargs = {"lr": 0.01} if name == "Rprop" else {"lr": 0.01, "weight_decay": 0.1}
     a, b = getattr(optim, name)(ours, **kwargs), getattr(torch.optim, name)(theirs, **kwargs)
     for _ in range(STEPS):
         set_gradients(ours, theirs)
@@ -109,11 +145,41 @@ def test_float32_parameters_larger_than_a_block_follow_pytorchs(name, device):
     assert_same(ours, theirs, 1e-6)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
+@pytest.mark.parametrize("name", [*ALL, "LBFGS"])
+def test_the_arguments_and_their_defaults_are_pytorchs(name):
+    ours, theirs = (
+        [(p.name, p.default, p.kind) for p in inspect.signature(cls).parameters.values()]
+        for cls in (getattr(optim, name), getattr(torch.optim, name))
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_repr_is_pytorchs(name):
     ours, theirs = pairs_of_parameters([(2,)])
     expected = repr(getattr(torch.optim, name)(theirs, lr=0.1))
     assert repr(getattr(optim, name)(ours, lr=0.1)) == expected
+
+
+FLAGS = {"foreach": True, "fused": True, "capturable": True}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_flags_that_choose_among_implementations_change_no_number(name, device):
+    taken = inspect.signature(getattr(optim, name)).parameters
+    flags = {key: value for key, value in FLAGS.items() if key in taken}
+    found = []
+    for more in ({}, flags):
+        p = nn.Parameter(lucid.tensor([1.0, -2.0, 3.0], dtype=lucid.float64))
+        optimizer = getattr(optim, name)([p], lr=0.1, **more)
+        for k in range(3):
+            p.grad = p.detach() * (k + 1)
+            optimizer.step()
+        found.append(p.detach().cpu().numpy())
+    # Adam counts on the device if it is capturable; pow() there may differ in its last bits.
+    assert found[0] == pytest.approx(found[1], rel=1e-14)
+    with pytest.raises(ValueError, match=f"{name}: differentiable=True is not supported. Hint"):
+        getattr(optim, name)([nn.Parameter(lucid.ones(1))], differentiable=True)
 
 
 def test_a_channels_last_parameter_is_stepped_like_a_contiguous_one(device):
@@ -257,76 +323,6 @@ def test_bad_arguments_are_refused_in_a_sentence(make, error, text):
         make()
 
 
-def trained(name, **kwargs):
-    p = nn.Parameter(lucid.ones(3))
-    optimizer = getattr(optim, name)([p], **kwargs)
-    for _ in range(3):
-        p.grad = p.detach() * 2
-        optimizer.step()
-    return p, optimizer
-
-
-@pytest.mark.parametrize(
-    ("name", "kwargs"),
-    [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("RMSprop", {"centered": True})],
-)
-def test_a_loaded_optimizer_goes_on_as_if_nothing_had_happened(name, kwargs):
-    p, optimizer = trained(name, **kwargs)
-    q = nn.Parameter(p.detach().clone())
-    other = getattr(optim, name)([q], lr=0.5, **kwargs)
-    other.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
-    for parameter, each in ((p, optimizer), (q, other)):
-        parameter.grad = lucid.ones(3)
-        each.step()
-    assert (p == q).all()
-    assert other.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
-
-
-def test_the_state_of_pytorchs_adam_is_understood():
-    q = torch.nn.Parameter(torch.ones(3))
-    theirs = torch.optim.Adam([q], lr=0.1)
-    q.grad = torch.ones(3)
-    theirs.step()
-    p = nn.Parameter(lucid.tensor(q.detach().numpy().copy()))
-    ours = optim.Adam([p])
-    ours.load_state_dict(theirs.state_dict())
-    q.grad, p.grad = 2 * torch.ones(3), 2 * lucid.ones(3)
-    theirs.step()
-    ours.step()
-    assert p.detach().numpy() == pytest.approx(q.detach().numpy(), rel=1e-6)
-
-
-def test_a_loaded_state_is_a_copy():
-    p, optimizer = trained("SGD", momentum=0.9)
-    state = optimizer.state_dict()
-    other = optim.SGD([nn.Parameter(lucid.ones(3))])
-    other.load_state_dict(state)
-    p.grad = lucid.ones(3)
-    before = other.state_dict()["state"][0]["momentum_buffer"].tolist()
-    optimizer.step()
-    assert other.state_dict()["state"][0]["momentum_buffer"].tolist() == before
-
-
-@pytest.mark.parametrize(
-    ("damage", "text"),
-    [
-        (lambda s: s["param_groups"][0]["params"].append(1), "as many parameters"),
-        (lambda s: s["param_groups"].append({"params": []}), "as many parameters"),
-        (lambda s: s["state"][0].update(exp_avg=lucid.ones(4)), "exp_avg of parameter 0"),
-        (lambda s: s.pop("state"), '"state" and "param_groups"'),
-    ],
-)
-def test_a_state_that_does_not_fit_changes_nothing(damage, text):
-    _, optimizer = trained("Adam")
-    other = optim.Adam([nn.Parameter(lucid.ones(3))], lr=0.5)
-    state = copy.deepcopy(optimizer.state_dict())
-    damage(state)
-    with pytest.raises(CheckpointError, match=text):
-        other.load_state_dict(state)
-    assert not other.state
-    assert other.param_groups[0]["lr"] == 0.5
-
-
 def test_step_hooks_run_around_each_step():
     p = nn.Parameter(lucid.ones(1))
     p.grad = lucid.ones(1)
@@ -354,13 +350,3 @@ def test_an_optimizer_of_ones_own_defines_step():
     p = nn.Parameter(lucid.ones(1))
     Halve([p]).step()
     assert p.item() == 0.5
-
-
-def test_an_optimizer_survives_pickling_and_copying_with_its_parameters():
-    p, optimizer = trained("Adam")
-    q, other = pickle.loads(pickle.dumps((p, optimizer)))
-    r, third = copy.deepcopy((p, optimizer))
-    for parameter, each in ((p, optimizer), (q, other), (r, third)):
-        parameter.grad = lucid.ones(3)
-        each.step()
-    assert p.tolist() == q.tolist() == r.tolist()

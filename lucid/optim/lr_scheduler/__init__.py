@@ -7,6 +7,7 @@ from lucid.optim.lr_scheduler.cosine import CosineAnnealingLR as CosineAnnealing
 from lucid.optim.lr_scheduler.cosine import (
     CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
 )
+from lucid.optim.lr_scheduler.cyclic import CyclicLR as CyclicLR
 from lucid.optim.lr_scheduler.function import LambdaLR as LambdaLR
 from lucid.optim.lr_scheduler.function import MultiplicativeLR as MultiplicativeLR
 from lucid.optim.lr_scheduler.one_cycle import OneCycleLR as OneCycleLR

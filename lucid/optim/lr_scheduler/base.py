@@ -6,8 +6,14 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from lucid.errors import CheckpointError
 from lucid.optim.optimizer import Optimizer
 from lucid.tensor import Tensor
+
+# The optimizer, what belongs to one run of the program, and what only PyTorch's states have.
+_NOT_SAVED = (
+    "optimizer", "_steps_before", "_is_initial", "_get_lr_called_within_step", "verbose",
+)  # fmt: skip
 
 
 class LRScheduler:
@@ -88,11 +94,39 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+        return {key: value for key, value in self.__dict__.items() if key not in _NOT_SAVED}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a ``state_dict()``. The optimizer's own state is loaded separately."""
-        self.__dict__.update(state_dict)
+        """Continue from a ``state_dict()``. The optimizer's own state is loaded separately.
+
+        A state from which something is missing is refused, and nothing changes.
+        """
+        self._check_state(state_dict)
+        self._restore(state_dict)
+
+    def _check_state(self, state: Any) -> None:
+        """Raise CheckpointError unless the state has all that this scheduler remembers."""
+        name = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise CheckpointError(f"{name}: expected a dict; got {type(state).__name__}")
+        missing = [key for key in self.state_dict() if key not in state]
+        if missing:
+            raise CheckpointError(
+                f"{name}: the state must have {', '.join(missing)}; got"
+                f" {', '.join(map(str, state)) or 'nothing'}. Hint: pass what"
+                f" {type(self).__name__}.state_dict() returned"
+            )
+        groups = len(self.optimizer.param_groups)
+        for key in ("base_lrs", "_last_lr"):
+            if len(state.get(key, self._last_lr)) != groups:
+                raise CheckpointError(
+                    f"{name}: {key} must have one entry per parameter group, {groups}; got"
+                    f" {len(state[key])}"
+                )
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state that is known to be whole."""
+        self.__dict__.update({k: v for k, v in state.items() if k not in _NOT_SAVED})
 
 
 def set_lr(group: dict[str, Any], lr: float) -> None:
@@ -105,3 +139,32 @@ def set_lr(group: dict[str, Any], lr: float) -> None:
 
 def _number(lr: Any) -> Any:
     return lr.item() if isinstance(lr, Tensor) else lr
+
+
+def per_group(owner: str, name: str, groups: list[dict[str, Any]], value: Any) -> list[Any]:
+    """A setting's value for each parameter group: one for all, or a list with one for each."""
+    if not isinstance(value, (list, tuple)):
+        return [value] * len(groups)
+    if len(value) != len(groups):
+        raise ValueError(
+            f"{owner}: {name} must have one value per parameter group, {len(groups)}; got"
+            f" {len(value)}"
+        )
+    return list(value)
+
+
+def require_momentum(owner: str, optimizer: Optimizer) -> None:
+    """Raise unless the optimizer has momentum, or a first beta that is one."""
+    if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+        raise ValueError(
+            f"{owner}: cycle_momentum needs an optimizer with momentum or betas; got"
+            f" {type(optimizer).__name__}. Hint: cycle_momentum=False"
+        )
+
+
+def set_momentum(group: dict[str, Any], value: float) -> None:
+    """Give a group a momentum, or a first beta."""
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value

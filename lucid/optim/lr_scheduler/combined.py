@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lucid.errors import CheckpointError
 from lucid.optim.lr_scheduler.base import LRScheduler, set_lr
 from lucid.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from lucid.optim.optimizer import Optimizer
@@ -37,13 +38,21 @@ class _Combined(LRScheduler):
         state["_schedulers"] = [scheduler.state_dict() for scheduler in self._schedulers]
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a ``state_dict()``."""
-        state = dict(state_dict)
-        parts = state.pop("_schedulers")
-        super().load_state_dict(state)
+    def _check_state(self, state: Any) -> None:
+        super()._check_state(state)
+        parts = state["_schedulers"]
+        if len(parts) != len(self._schedulers):
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict: the state must have as many schedulers,"
+                f" {len(self._schedulers)}; got {len(parts)}"
+            )
         for scheduler, part in zip(self._schedulers, parts, strict=True):
-            scheduler.load_state_dict(part)
+            scheduler._check_state(part)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore({key: value for key, value in state.items() if key != "_schedulers"})
+        for scheduler, part in zip(self._schedulers, state["_schedulers"], strict=True):
+            scheduler._restore(part)
 
 
 class SequentialLR(_Combined):

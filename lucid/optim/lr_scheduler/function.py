@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
+from lucid.errors import CheckpointError
 from lucid.optim.lr_scheduler.base import LRScheduler
 from lucid.optim.optimizer import Optimizer
 
@@ -35,13 +36,21 @@ class _FunctionLR(LRScheduler):
         ]
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a ``state_dict()``; functions stay those given to the constructor."""
-        state = dict(state_dict)
-        for rule, attributes in zip(self.lr_lambdas, state.pop("lr_lambdas"), strict=True):
+    def _check_state(self, state: Any) -> None:
+        super()._check_state(state)
+        rules = state["lr_lambdas"]
+        if len(rules) != len(self.lr_lambdas):
+            raise CheckpointError(
+                f"{type(self).__name__}.load_state_dict: lr_lambdas must have one entry per"
+                f" parameter group, {len(self.lr_lambdas)}; got {len(rules)}"
+            )
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Functions stay those given to the constructor."""
+        for rule, attributes in zip(self.lr_lambdas, state["lr_lambdas"], strict=True):
             if attributes is not None:
                 rule.__dict__.update(attributes)
-        super().load_state_dict(state)
+        super()._restore({key: value for key, value in state.items() if key != "lr_lambdas"})
 
 
 class LambdaLR(_FunctionLR):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lucid.optim.lr_scheduler.base import LRScheduler
+from lucid.optim.lr_scheduler.base import (
+    LRScheduler,
+    per_group,
+    require_momentum,
+    set_momentum,
+)
 from lucid.optim.optimizer import Optimizer
 
 
@@ -51,10 +56,12 @@ class OneCycleLR(LRScheduler):
             )
         self.total_steps, self.cycle_momentum = total_steps, cycle_momentum
         self._anneal_func_type = anneal_strategy
-        self._phases = _phases(total_steps, pct_start, three_phase)
+        self._schedule_phases = _phases(total_steps, pct_start, three_phase)
         groups = optimizer.param_groups
         if last_epoch == -1:
-            for group, top in zip(groups, _per_group("max_lr", groups, max_lr), strict=True):
+            for group, top in zip(
+                groups, per_group("OneCycleLR", "max_lr", groups, max_lr), strict=True
+            ):
                 group["initial_lr"] = top / div_factor
                 group["max_lr"] = top
                 group["min_lr"] = group["initial_lr"] / final_div_factor
@@ -64,20 +71,16 @@ class OneCycleLR(LRScheduler):
 
     def _init_momentum(self, optimizer: Optimizer, base: Any, top: Any, last_epoch: int) -> None:
         groups = optimizer.param_groups
-        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-            raise ValueError(
-                f"OneCycleLR: cycle_momentum needs an optimizer with momentum or betas; got"
-                f" {type(optimizer).__name__}. Hint: cycle_momentum=False"
-            )
+        require_momentum("OneCycleLR", optimizer)
         if last_epoch != -1:
             return
         lows, highs = (
-            _per_group("base_momentum", groups, base),
-            _per_group("max_momentum", groups, top),
+            per_group("OneCycleLR", "base_momentum", groups, base),
+            per_group("OneCycleLR", "max_momentum", groups, top),
         )
         for group, low, high in zip(groups, lows, highs, strict=True):
             group["base_momentum"], group["max_momentum"] = low, high
-            _set_momentum(group, high)
+            set_momentum(group, high)
 
     def get_lr(self) -> list[float]:
         step = self.last_epoch
@@ -86,46 +89,31 @@ class OneCycleLR(LRScheduler):
                 f"OneCycleLR: step() was called {step} times, but total_steps is {self.total_steps}"
             )
         begin = 0.0
-        phases = list(self._phases)
-        while len(phases) > 1 and step > phases[0][0]:
-            begin = phases.pop(0)[0]
-        end, start_lr, end_lr, start_momentum, end_momentum = phases[0]
-        done = (step - begin) / (end - begin) if end != begin else 1.0
+        phases = list(self._schedule_phases)
+        while len(phases) > 1 and step > phases[0]["end_step"]:
+            begin = phases.pop(0)["end_step"]
+        phase = phases[0]
+        length = phase["end_step"] - begin
+        done = (step - begin) / length if length else 1.0
         if self._anneal_func_type == "cos":
             done = (1 - math.cos(math.pi * done)) / 2
         rates = []
         for group in self.optimizer.param_groups:
-            rates.append(group[start_lr] + (group[end_lr] - group[start_lr]) * done)
+            start, end = group[phase["start_lr"]], group[phase["end_lr"]]
+            rates.append(start + (end - start) * done)
             if self.cycle_momentum:
-                low, high = group[start_momentum], group[end_momentum]
-                _set_momentum(group, low + (high - low) * done)
+                start, end = group[phase["start_momentum"]], group[phase["end_momentum"]]
+                set_momentum(group, start + (end - start) * done)
         return rates
 
 
-def _phases(total: int, rise: float, three: bool) -> list[tuple[float, str, str, str, str]]:
-    """Per phase: its last step, the lr it goes from and to, the momentum it goes from and to."""
+def _phases(total: int, rise: float, three: bool) -> list[dict[str, Any]]:
+    """Per phase: its last step, and what of the group lr and momentum go from and to."""
     up = ("initial_lr", "max_lr", "max_momentum", "base_momentum")
-    if not three:
-        down = ("max_lr", "min_lr", "base_momentum", "max_momentum")
-        return [(rise * total - 1, *up), (total - 1, *down)]
     back = ("max_lr", "initial_lr", "base_momentum", "max_momentum")
     out = ("initial_lr", "min_lr", "max_momentum", "max_momentum")
-    return [(rise * total - 1, *up), (2 * rise * total - 2, *back), (total - 1, *out)]
-
-
-def _per_group(name: str, groups: list, value: Any) -> list[float]:
-    if not isinstance(value, (list, tuple)):
-        return [value] * len(groups)
-    if len(value) != len(groups):
-        raise ValueError(
-            f"OneCycleLR: {name} must have one value per parameter group, {len(groups)}; got"
-            f" {len(value)}"
-        )
-    return list(value)
-
-
-def _set_momentum(group: dict[str, Any], value: float) -> None:
-    if "betas" in group:
-        group["betas"] = (value, *group["betas"][1:])
-    else:
-        group["momentum"] = value
+    down = ("max_lr", "min_lr", "base_momentum", "max_momentum")
+    top, end = float(rise * total) - 1, total - 1
+    ends = [(top, *up), (2 * top, *back), (end, *out)] if three else [(top, *up), (end, *down)]
+    names = ("end_step", "start_lr", "end_lr", "start_momentum", "end_momentum")
+    return [dict(zip(names, phase, strict=True)) for phase in ends]
