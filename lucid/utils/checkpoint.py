@@ -17,6 +17,7 @@ from typing import Any
 from lucid.backend import Array, device_of
 from lucid.errors import GradError
 from lucid.graph import saved
+from lucid.graph.autocast import Snapshot
 from lucid.graph.grad_mode import enable_grad, flags
 from lucid.op import Op
 from lucid.random import record_keys, replay_keys
@@ -124,6 +125,7 @@ class _Run:
         self.others = [None if isinstance(v, Tensor) else v for v in values]
         self.wanted = [v.requires_grad if isinstance(v, Tensor) else None for v in values]
         tensors = [v for v in values if isinstance(v, Tensor)]
+        self.casting = Snapshot()
         self.arguments = _Arguments()
         self.arguments.edges = [None] * len(tensors)
         self.arguments._saved = saved.keep(  # type: ignore[misc]
@@ -168,7 +170,7 @@ class _Run:
         args, kwargs = self.call()
         replaying = nullcontext() if self.keys is None else replay_keys(self.keys)
         hooks = saved.saved_tensors_hooks(pack, lambda t: t)
-        with enable_grad(), replaying, hooks:
+        with enable_grad(), self.casting, replaying, hooks:
             self.function(*args, **kwargs)
         if count != len(self.places):
             raise GradError(
