@@ -8,8 +8,8 @@ import pytest
 
 from lucid.errors import LucidError
 from lucid.utils.data import DataLoader
-from lucid.vision import datasets
 from lucid.vision.datasets import Digits
+from lucid.vision.datasets import digits as datasets
 from lucid.vision.transforms import RandomShift
 
 pytest.importorskip("sklearn")

@@ -1,5 +1,6 @@
 """Datasets, samplers and the DataLoader."""
 
+from lucid.utils.data import dataloader as dataloader
 from lucid.utils.data.collate import default_collate as default_collate
 from lucid.utils.data.collate import default_convert as default_convert
 from lucid.utils.data.dataset import ChainDataset as ChainDataset

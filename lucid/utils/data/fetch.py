@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lucid.utils.data.collate import default_collate
 from lucid.utils.data.dataset import IterableDataset, Subset, TensorDataset
+from lucid.utils.data.seeding import fetching
 
 
 class Exhausted:
@@ -45,7 +46,7 @@ class Recipe(NamedTuple):
             return _gather(self.dataset, indices)
         if hasattr(self.dataset, "__getitems__"):
             return self.collate(self.dataset.__getitems__(indices))
-        return self.collate([_sample(self.dataset, i) for i in indices])
+        return self.collate(_samples(self.dataset, indices))
 
     def from_stream(self, samples: Iterator[Any]) -> Any:
         if not self.batched:
@@ -64,9 +65,23 @@ def _gather(dataset: Any, indices: Any) -> Any:
     return dataset.gather(indices)
 
 
-def _sample(dataset: Any, index: Any) -> Any:
+def _samples(dataset: Any, indices: Any) -> list[Any]:
+    seen: dict[int, int] = {}
+    samples = []
+    for i in indices:
+        repeat = seen.get(i, 0) if isinstance(i, int) else 0
+        samples.append(_sample(dataset, i, repeat))
+        if isinstance(i, int):
+            seen[i] = repeat + 1
+    return samples
+
+
+def _sample(dataset: Any, index: Any, repeat: int = 0) -> Any:
     try:
-        return dataset[index]
+        if not isinstance(index, int):  # a key or a list: it has no number of its own
+            return dataset[index]
+        with fetching(index, repeat):
+            return dataset[index]
     except Exception as error:
         error.add_note(f"It was raised by {type(dataset).__name__}[{index!r}].")
         if isinstance(error, StopIteration):  # would silently end the epoch

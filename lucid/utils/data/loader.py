@@ -15,6 +15,7 @@ from lucid.random import record_keys, replay_keys
 from lucid.utils.data.collate import default_collate, default_convert
 from lucid.utils.data.dataset import IterableDataset
 from lucid.utils.data.fetch import Exhausted, Recipe
+from lucid.utils.data.pinning import pinned
 from lucid.utils.data.pool import WorkerPool
 from lucid.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from lucid.utils.data.seeding import Seeds, seeded
@@ -45,7 +46,10 @@ class DataLoader:
     process. They are forked on Linux, spawned elsewhere; ``multiprocessing_context`` chooses. An
     exception in a worker is raised here with the worker's traceback as a note; a worker that dies
     is a RuntimeError at once. ``timeout``: seconds to wait for one batch, 0 without limit.
-    ``persistent_workers`` keeps the processes between epochs. ``pin_memory`` changes nothing yet.
+    ``persistent_workers`` keeps the processes between epochs. ``pin_memory``: the tensors of a
+    batch come in pinned memory, from which ``to("cuda", non_blocking=True)`` doesn't wait; without
+    CUDA nothing changes. ``pin_memory_device`` and ``in_order`` change nothing: batches always come
+    in order.
 
     >>> from lucid.utils.data import DataLoader, TensorDataset
     >>> [x.tolist() for (x,) in DataLoader(TensorDataset(lucid.arange(5)), batch_size=2)]
@@ -70,6 +74,8 @@ class DataLoader:
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ):
         streams = isinstance(dataset, IterableDataset)
         if num_workers < 0 or timeout < 0:
@@ -164,7 +170,7 @@ class DataLoader:
         with closing(source):
             for batch in islice(source, skip if streams else 0, None):
                 epoch.yielded += 1
-                yield batch
+                yield pinned(batch) if self.pin_memory else batch
         if self._epoch is epoch:
             self._epoch = None
 

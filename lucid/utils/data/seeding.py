@@ -2,12 +2,14 @@
 
 Every batch is fetched under seeds of its own, which follow from the epoch's key and the number of
 the batch. So an augmentation that draws from ``random``, ``numpy.random`` or lucid's default
-generator gives the same batch in whichever process it runs.
+generator gives the same batch in whichever process it runs. The sample being fetched is noted, for
+transforms that address their random numbers by it.
 """
 
 from __future__ import annotations
 
 import random as python_random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -36,6 +38,38 @@ class Seeds(NamedTuple):
 
     def of_batch(self, number: int) -> int:
         return (self.batches + number) & _MASK64
+
+
+class Sample:
+    """A sample on its way: its batch's seed, its index, how often the batch had it before."""
+
+    __slots__ = ("calls", "index", "repeat", "seed")
+
+    def __init__(self, index: int, repeat: int):
+        self.seed, self.index, self.repeat = default_generator.initial_seed(), index, repeat
+        self.calls = 0  # of random transforms, counted by them
+
+
+class _Here(threading.local):
+    sample: Sample | None = None
+
+
+_here = _Here()
+
+
+def current_sample() -> Sample | None:
+    """The sample that a DataLoader is fetching in this thread; None elsewhere."""
+    return _here.sample
+
+
+@contextmanager
+def fetching(index: int, repeat: int = 0) -> Iterator[None]:
+    """Note which sample is being fetched: 1 us."""
+    outer, _here.sample = _here.sample, Sample(index & _MASK64, repeat)
+    try:
+        yield
+    finally:
+        _here.sample = outer
 
 
 def set_seeds(seed: int) -> None:

@@ -1,0 +1,64 @@
+"""Models under torchvision's names, with its arguments and its names of parameters.
+
+Each takes ``weights``: None for new ones, a state dict, or the path of a safetensors file.
+"""
+
+from lucid.vision.models.alexnet import AlexNet as AlexNet
+from lucid.vision.models.alexnet import alexnet as alexnet
+from lucid.vision.models.convnext import ConvNeXt as ConvNeXt
+from lucid.vision.models.convnext import convnext_base as convnext_base
+from lucid.vision.models.convnext import convnext_large as convnext_large
+from lucid.vision.models.convnext import convnext_small as convnext_small
+from lucid.vision.models.convnext import convnext_tiny as convnext_tiny
+from lucid.vision.models.densenet import DenseNet as DenseNet
+from lucid.vision.models.densenet import densenet121 as densenet121
+from lucid.vision.models.densenet import densenet161 as densenet161
+from lucid.vision.models.densenet import densenet169 as densenet169
+from lucid.vision.models.densenet import densenet201 as densenet201
+from lucid.vision.models.digits import NETS as NETS
+from lucid.vision.models.digits import Standardize as Standardize
+from lucid.vision.models.digits import digits_cnn as digits_cnn
+from lucid.vision.models.efficientnet import EfficientNet as EfficientNet
+from lucid.vision.models.efficientnet import efficientnet_b0 as efficientnet_b0
+from lucid.vision.models.efficientnet import efficientnet_b1 as efficientnet_b1
+from lucid.vision.models.efficientnet import efficientnet_b2 as efficientnet_b2
+from lucid.vision.models.efficientnet import efficientnet_b3 as efficientnet_b3
+from lucid.vision.models.efficientnet import efficientnet_b4 as efficientnet_b4
+from lucid.vision.models.efficientnet import efficientnet_b5 as efficientnet_b5
+from lucid.vision.models.efficientnet import efficientnet_b6 as efficientnet_b6
+from lucid.vision.models.efficientnet import efficientnet_b7 as efficientnet_b7
+from lucid.vision.models.googlenet import GoogLeNet as GoogLeNet
+from lucid.vision.models.googlenet import GoogLeNetOutputs as GoogLeNetOutputs
+from lucid.vision.models.googlenet import googlenet as googlenet
+from lucid.vision.models.lenet import LeNet as LeNet
+from lucid.vision.models.lenet import lenet5 as lenet5
+from lucid.vision.models.mobilenetv2 import MobileNetV2 as MobileNetV2
+from lucid.vision.models.mobilenetv2 import mobilenet_v2 as mobilenet_v2
+from lucid.vision.models.mobilenetv3 import MobileNetV3 as MobileNetV3
+from lucid.vision.models.mobilenetv3 import mobilenet_v3_large as mobilenet_v3_large
+from lucid.vision.models.mobilenetv3 import mobilenet_v3_small as mobilenet_v3_small
+from lucid.vision.models.registry import get_model as get_model
+from lucid.vision.models.registry import list_models as list_models
+from lucid.vision.models.resnet import ResNet as ResNet
+from lucid.vision.models.resnet import resnet18 as resnet18
+from lucid.vision.models.resnet import resnet34 as resnet34
+from lucid.vision.models.resnet import resnet50 as resnet50
+from lucid.vision.models.resnet import resnet101 as resnet101
+from lucid.vision.models.resnet import resnet152 as resnet152
+from lucid.vision.models.resnet import resnext50_32x4d as resnext50_32x4d
+from lucid.vision.models.resnet import resnext101_32x8d as resnext101_32x8d
+from lucid.vision.models.resnet import resnext101_64x4d as resnext101_64x4d
+from lucid.vision.models.resnet import wide_resnet50_2 as wide_resnet50_2
+from lucid.vision.models.resnet import wide_resnet101_2 as wide_resnet101_2
+from lucid.vision.models.squeezenet import SqueezeNet as SqueezeNet
+from lucid.vision.models.squeezenet import squeezenet1_0 as squeezenet1_0
+from lucid.vision.models.squeezenet import squeezenet1_1 as squeezenet1_1
+from lucid.vision.models.vgg import VGG as VGG
+from lucid.vision.models.vgg import vgg11 as vgg11
+from lucid.vision.models.vgg import vgg11_bn as vgg11_bn
+from lucid.vision.models.vgg import vgg13 as vgg13
+from lucid.vision.models.vgg import vgg13_bn as vgg13_bn
+from lucid.vision.models.vgg import vgg16 as vgg16
+from lucid.vision.models.vgg import vgg16_bn as vgg16_bn
+from lucid.vision.models.vgg import vgg19 as vgg19
+from lucid.vision.models.vgg import vgg19_bn as vgg19_bn
