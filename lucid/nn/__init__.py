@@ -1,5 +1,8 @@
 """Layers: they hold settings and parameters, and call one function."""
 
+from importlib import import_module
+from types import ModuleType
+
 from lucid.nn import functional as functional
 from lucid.nn import init as init
 from lucid.nn import parallel as parallel
@@ -31,6 +34,8 @@ from lucid.nn.activation import Softsign as Softsign
 from lucid.nn.activation import Tanh as Tanh
 from lucid.nn.activation import Tanhshrink as Tanhshrink
 from lucid.nn.activation import Threshold as Threshold
+from lucid.nn.adaptive import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
+from lucid.nn.attention import MultiheadAttention as MultiheadAttention
 from lucid.nn.batch_norm import BatchNorm1d as BatchNorm1d
 from lucid.nn.batch_norm import BatchNorm2d as BatchNorm2d
 from lucid.nn.batch_norm import BatchNorm3d as BatchNorm3d
@@ -55,6 +60,20 @@ from lucid.nn.dropout import Dropout2d as Dropout2d
 from lucid.nn.dropout import Dropout3d as Dropout3d
 from lucid.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from lucid.nn.embedding import Embedding as Embedding
+from lucid.nn.embedding_bag import EmbeddingBag as EmbeddingBag
+from lucid.nn.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from lucid.nn.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from lucid.nn.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from lucid.nn.lazy import LazyConv1d as LazyConv1d
+from lucid.nn.lazy import LazyConv2d as LazyConv2d
+from lucid.nn.lazy import LazyConv3d as LazyConv3d
+from lucid.nn.lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from lucid.nn.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from lucid.nn.lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from lucid.nn.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+from lucid.nn.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+from lucid.nn.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
+from lucid.nn.lazy import LazyLinear as LazyLinear
 from lucid.nn.linear import Bilinear as Bilinear
 from lucid.nn.linear import Identity as Identity
 from lucid.nn.linear import Linear as Linear
@@ -69,7 +88,20 @@ from lucid.nn.loss import MSELoss as MSELoss
 from lucid.nn.loss import NLLLoss as NLLLoss
 from lucid.nn.loss import PoissonNLLLoss as PoissonNLLLoss
 from lucid.nn.loss import SmoothL1Loss as SmoothL1Loss
+from lucid.nn.margin_loss import CosineEmbeddingLoss as CosineEmbeddingLoss
+from lucid.nn.margin_loss import CTCLoss as CTCLoss
+from lucid.nn.margin_loss import HingeEmbeddingLoss as HingeEmbeddingLoss
+from lucid.nn.margin_loss import MarginRankingLoss as MarginRankingLoss
+from lucid.nn.margin_loss import MultiLabelMarginLoss as MultiLabelMarginLoss
+from lucid.nn.margin_loss import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from lucid.nn.margin_loss import MultiMarginLoss as MultiMarginLoss
+from lucid.nn.margin_loss import SoftMarginLoss as SoftMarginLoss
+from lucid.nn.margin_loss import TripletMarginLoss as TripletMarginLoss
+from lucid.nn.margin_loss import TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss
 from lucid.nn.module import Module as Module
+from lucid.nn.noise import DropBlock2d as DropBlock2d
+from lucid.nn.noise import DropBlock3d as DropBlock3d
+from lucid.nn.noise import GaussianDropout as GaussianDropout
 from lucid.nn.normalization import GroupNorm as GroupNorm
 from lucid.nn.normalization import LayerNorm as LayerNorm
 from lucid.nn.normalization import LocalResponseNorm as LocalResponseNorm
@@ -92,6 +124,8 @@ from lucid.nn.padding import ZeroPad3d as ZeroPad3d
 from lucid.nn.parallel import DataParallel as DataParallel
 from lucid.nn.parameter import Buffer as Buffer
 from lucid.nn.parameter import Parameter as Parameter
+from lucid.nn.parameter import UninitializedBuffer as UninitializedBuffer
+from lucid.nn.parameter import UninitializedParameter as UninitializedParameter
 from lucid.nn.parameter_containers import ParameterDict as ParameterDict
 from lucid.nn.parameter_containers import ParameterList as ParameterList
 from lucid.nn.pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
@@ -106,5 +140,42 @@ from lucid.nn.pooling import AvgPool3d as AvgPool3d
 from lucid.nn.pooling import MaxPool1d as MaxPool1d
 from lucid.nn.pooling import MaxPool2d as MaxPool2d
 from lucid.nn.pooling import MaxPool3d as MaxPool3d
+from lucid.nn.random_relu import RReLU as RReLU
+from lucid.nn.recurrent import GRU as GRU
+from lucid.nn.recurrent import LSTM as LSTM
+from lucid.nn.recurrent import RNN as RNN
+from lucid.nn.recurrent import RNNBase as RNNBase
+from lucid.nn.recurrent_cells import GRUCell as GRUCell
+from lucid.nn.recurrent_cells import LSTMCell as LSTMCell
+from lucid.nn.recurrent_cells import RNNCell as RNNCell
+from lucid.nn.recurrent_cells import RNNCellBase as RNNCellBase
+from lucid.nn.resampling import ChannelShuffle as ChannelShuffle
+from lucid.nn.resampling import Fold as Fold
+from lucid.nn.resampling import PixelShuffle as PixelShuffle
+from lucid.nn.resampling import PixelUnshuffle as PixelUnshuffle
+from lucid.nn.resampling import Unfold as Unfold
+from lucid.nn.resampling import Upsample as Upsample
+from lucid.nn.resampling import UpsamplingBilinear2d as UpsamplingBilinear2d
+from lucid.nn.resampling import UpsamplingNearest2d as UpsamplingNearest2d
 from lucid.nn.shape import Flatten as Flatten
 from lucid.nn.shape import Unflatten as Unflatten
+from lucid.nn.sync_batch_norm import SyncBatchNorm as SyncBatchNorm
+from lucid.nn.transformer import Transformer as Transformer
+from lucid.nn.transformer import TransformerDecoder as TransformerDecoder
+from lucid.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from lucid.nn.transformer import TransformerEncoder as TransformerEncoder
+from lucid.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from lucid.nn.unpooling import FractionalMaxPool2d as FractionalMaxPool2d
+from lucid.nn.unpooling import FractionalMaxPool3d as FractionalMaxPool3d
+from lucid.nn.unpooling import LPPool1d as LPPool1d
+from lucid.nn.unpooling import LPPool2d as LPPool2d
+from lucid.nn.unpooling import LPPool3d as LPPool3d
+from lucid.nn.unpooling import MaxUnpool1d as MaxUnpool1d
+from lucid.nn.unpooling import MaxUnpool2d as MaxUnpool2d
+from lucid.nn.unpooling import MaxUnpool3d as MaxUnpool3d
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "modules":  # PyTorch's paths, imported when first used
+        return import_module("lucid.nn.modules")
+    raise AttributeError(f"module 'lucid.nn' has no attribute {name!r}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lucid.errors import GradError
 from lucid.graph.hooks import RemovableHandle
+from lucid.nn.explaining import better_forward
 from lucid.op import Op
 from lucid.tensor import Tensor
 
@@ -46,8 +47,11 @@ class Calling:
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
-            _note_path(error, self)
-            raise
+            better = better_forward(self, error, args, kwargs)
+            _note_path(error if better is None else better, self)
+            if better is None:
+                raise
+            raise better from None
 
     def _call_with_hooks(self, args: tuple, kwargs: dict) -> Any:
         called: set[int] = set()

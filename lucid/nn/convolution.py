@@ -11,6 +11,7 @@ from lucid.nn import functional as F
 from lucid.nn import init
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
+from lucid.op.conventions import several, whole
 from lucid.ops import empty
 from lucid.tensor import Tensor
 
@@ -61,7 +62,11 @@ class _ConvNd(Module):
         self.reset_parameters()
 
     def _tuple(self, name: str, value: Any) -> tuple[int, ...]:
-        values = (value,) * self.spatial if isinstance(value, int) else tuple(value)
+        name_of = self._name()
+        many = (value,) if isinstance(value, int) else several(name_of, name, value)
+        values = tuple([whole(name_of, name, n) for n in many])
+        alone = len(values) == 1 and name != "kernel_size"  # [2] says as much as 2
+        values = values * self.spatial if isinstance(value, int) or alone else values
         if len(values) != self.spatial:
             raise ValueError(
                 f"{self._name()}: {name} must be an int or {self.spatial} of them; got {value!r}"

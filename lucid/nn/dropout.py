@@ -39,7 +39,7 @@ class _Dropout(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The layer's function in training mode, the identity in eval mode."""
         name = self.function
-        dims = channel_dims_of(name, input, 4) if self.by_channel else None
+        dims = channel_dims_of(name, input) if self.by_channel else None
         y, decided = drop(
             name, input, self.p, self.training, self.inplace, self.generator, self.law, dims
         )

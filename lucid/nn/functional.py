@@ -2,6 +2,12 @@
 
 # ruff: noqa: F401
 
+from lucid.nn.lp_pool import (
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+)
+from lucid.op import arguments
 from lucid.ops.activation import (
     celu,
     celu_,
@@ -16,6 +22,12 @@ from lucid.ops.activation import (
     tanh,
     tanhshrink,
 )
+from lucid.ops.affine_grid import (
+    affine_grid,
+)
+from lucid.ops.attention import (
+    scaled_dot_product_attention,
+)
 from lucid.ops.avg_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -28,6 +40,13 @@ from lucid.ops.batch_norm import (
     batch_norm,
     instance_norm,
 )
+from lucid.ops.bilinear import (
+    bilinear,
+)
+from lucid.ops.class_margin import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+)
 from lucid.ops.convolution import (
     conv1d,
     conv2d,
@@ -35,6 +54,13 @@ from lucid.ops.convolution import (
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
+)
+from lucid.ops.ctc import (
+    ctc_loss,
+)
+from lucid.ops.drop_block import (
+    drop_block2d,
+    drop_block3d,
 )
 from lucid.ops.dropout import (
     alpha_dropout,
@@ -48,11 +74,24 @@ from lucid.ops.embedding import (
     embedding,
     one_hot,
 )
+from lucid.ops.embedding_bag import (
+    embedding_bag,
+)
+from lucid.ops.fractional_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+)
 from lucid.ops.gated import (
     gelu,
     glu,
     mish,
     silu,
+)
+from lucid.ops.grid_sample import (
+    grid_sample,
+)
+from lucid.ops.gumbel import (
+    gumbel_softmax,
 )
 from lucid.ops.likelihood import (
     binary_cross_entropy,
@@ -67,6 +106,12 @@ from lucid.ops.linalg import (
 from lucid.ops.loss import (
     cross_entropy,
 )
+from lucid.ops.margin_loss import (
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
 from lucid.ops.max_pooling import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
@@ -75,8 +120,16 @@ from lucid.ops.max_pooling import (
     max_pool2d,
     max_pool3d,
 )
+from lucid.ops.metric_loss import (
+    cosine_embedding_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from lucid.ops.nll import (
     nll_loss,
+)
+from lucid.ops.noise import (
+    gaussian_dropout,
 )
 from lucid.ops.normalization import (
     group_norm,
@@ -87,6 +140,10 @@ from lucid.ops.normalization import (
 )
 from lucid.ops.padding import (
     pad,
+)
+from lucid.ops.patches import (
+    fold,
+    unfold,
 )
 from lucid.ops.piecewise import (
     hardshrink,
@@ -110,6 +167,21 @@ from lucid.ops.regression import (
     mse_loss,
     smooth_l1_loss,
 )
+from lucid.ops.resize import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
+from lucid.ops.rrelu import (
+    rrelu,
+    rrelu_,
+)
+from lucid.ops.shuffling import (
+    channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from lucid.ops.similarity import (
     cosine_similarity,
     pairwise_distance,
@@ -119,3 +191,10 @@ from lucid.ops.softmax import (
     softmax,
     softmin,
 )
+from lucid.ops.unpooling import (
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+
+arguments.explain_all(globals())

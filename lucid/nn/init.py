@@ -13,6 +13,7 @@ from typing import Any
 
 from lucid.errors import ShapeError
 from lucid.graph.grad_mode import no_grad
+from lucid.op import arguments
 from lucid.ops import randperm
 from lucid.random import Generator
 from lucid.tensor import Tensor
@@ -270,3 +271,5 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
+
+arguments.explain_all(globals())

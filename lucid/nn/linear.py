@@ -9,7 +9,7 @@ from lucid.nn import functional as F
 from lucid.nn import init
 from lucid.nn.module import Module
 from lucid.nn.parameter import Parameter
-from lucid.ops import einsum, empty
+from lucid.ops import empty
 from lucid.tensor import Tensor
 
 
@@ -91,10 +91,7 @@ class Bilinear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
-        x1, x2 = (x.reshape(-1, x.shape[-1]) for x in (input1, input2))
-        y = einsum("ni,kij,nj->nk", x1, self.weight, x2)
-        y = y if self.bias is None else y + self.bias
-        return y.reshape(*input1.shape[:-1], self.out_features)
+        return F.bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

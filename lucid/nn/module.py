@@ -9,6 +9,7 @@ from lucid import dtypes
 from lucid.backend import Device, resolve
 from lucid.errors import DTypeError
 from lucid.nn.calling import Calling
+from lucid.nn.explaining import explaining
 from lucid.nn.state import State
 from lucid.nn.tree import Tree
 from lucid.tensor import Tensor
@@ -51,6 +52,11 @@ class Module(Tree, Calling, State):
         own["_non_persistent_buffers_set"] = set()
         if self.call_super_init:
             super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("lucid.nn.") and "__init__" in cls.__dict__:
+            cls.__init__ = explaining(cls.__init__)  # type: ignore[method-assign]
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -173,8 +179,7 @@ class Module(Tree, Calling, State):
 
     def type(self, dst_type: Any) -> Any:
         """All tensors, integers too, to ``dst_type``."""
-        kind = dtypes.as_dtype(dst_type)
-        return self._apply(lambda t: t.to(kind))
+        return self._apply(lambda t: t.type(dst_type))
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
         """Move to a device without the values: memory there is uninitialised."""
@@ -184,6 +189,9 @@ class Module(Tree, Calling, State):
             return Tensor._wrap(where.xp.empty(t.shape, t._array.dtype), where)
 
         return self._apply(empty, recurse)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accept a compiler's settings and do nothing: see ``lucid.compile``."""
 
     # What it looks like.
 

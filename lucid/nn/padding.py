@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from lucid.errors import DTypeError
 from lucid.nn import functional as F
 from lucid.nn.module import Module
 from lucid.tensor import Tensor
@@ -23,6 +24,8 @@ class _Pad(Module):
     def __init__(self, padding: Any):
         super().__init__()
         sides = 2 * self.spatial
+        if isinstance(padding, str):
+            raise DTypeError(f"{self._name()}: padding must be an int or {sides}; got {padding!r}")
         self.padding = (padding,) * sides if isinstance(padding, int) else tuple(padding)
         if len(self.padding) != sides:
             raise ValueError(
