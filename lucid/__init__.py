@@ -4,17 +4,41 @@ lucid            tensors, their functions, dtypes, devices, random numbers, save
 lucid.nn         layers; lucid.nn.functional, lucid.nn.init
 lucid.optim      optimizers and learning rate schedulers
 lucid.autograd   gradients, custom functions, gradient checks
+lucid.amp        mixed precision
 lucid.utils      data loading, checkpointing
+lucid.hub        weights from the web
+lucid.onnx       models for other programs
+lucid.linalg     decompositions, equations and norms of matrices
 lucid.cuda       NVIDIA GPUs; lucid.backends: which library computes what, how precisely
 """
 
+from importlib import import_module
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+from types import ModuleType
+
+from lucid import accelerator as accelerator
+from lucid import amp as amp
 from lucid import autograd as autograd
 from lucid import backends as backends
+from lucid import compiler as compiler
 from lucid import cuda as cuda
+from lucid import linalg as linalg
 from lucid import nn as nn
 from lucid import optim as optim
 from lucid import random as random
 from lucid import utils as utils
+from lucid import version as version
+from lucid.amp.autocast_mode import autocast as autocast
+from lucid.amp.autocast_mode import clear_autocast_cache as clear_autocast_cache
+from lucid.amp.autocast_mode import get_autocast_dtype as get_autocast_dtype
+from lucid.amp.autocast_mode import is_autocast_cache_enabled as is_autocast_cache_enabled
+from lucid.amp.autocast_mode import is_autocast_enabled as is_autocast_enabled
+from lucid.amp.autocast_mode import set_autocast_cache_enabled as set_autocast_cache_enabled
+from lucid.amp.autocast_mode import set_autocast_dtype as set_autocast_dtype
+from lucid.amp.autocast_mode import set_autocast_enabled as set_autocast_enabled
 from lucid.autograd import enable_grad as enable_grad
 from lucid.autograd import inference_mode as inference_mode
 from lucid.autograd import no_grad as no_grad
@@ -24,10 +48,19 @@ from lucid.backend import get_default_device as get_default_device
 from lucid.backend import set_default_device as set_default_device
 from lucid.backend.cpu.threads import get_num_threads as get_num_threads
 from lucid.backend.cpu.threads import set_num_threads as set_num_threads
+from lucid.backends import (
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+)
+from lucid.backends import (
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+)
+from lucid.backends import use_deterministic_algorithms as use_deterministic_algorithms
+from lucid.compiler import compile as compile
 from lucid.dtypes import *  # noqa: F403
 from lucid.dtypes import _bool as bool
 from lucid.dtypes import float32 as float
 from lucid.dtypes import int32 as int
+from lucid.fx import _assert as _assert
 from lucid.graph.grad_mode import is_grad_enabled as is_grad_enabled
 from lucid.graph.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from lucid.op import result_type as result_type
@@ -55,6 +88,13 @@ from lucid.random import seed as seed
 from lucid.serialization import load as load
 from lucid.serialization import save as save
 from lucid.tensor import Tensor as Tensor
+from lucid.version import __version__ as __version__
 
 Size = tuple  # shapes are plain tuples
-__version__ = "0.1.0"
+newaxis = None  # x[newaxis]: one more dimension
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in ("distributed", "fx", "hub", "jit", "onnx"):  # imported when first used
+        return import_module(f"lucid.{name}")
+    raise AttributeError(f"module 'lucid' has no attribute {name!r}")

@@ -109,6 +109,8 @@ class Tensor(Recorded, TensorMethods):
         """The number of dimensions."""
         return self._array.ndim
 
+    ndimension = dim
+
     def numel(self) -> int:
         """The number of elements."""
         return self._array.size
@@ -172,7 +174,7 @@ class Tensor(Recorded, TensorMethods):
         return format_tensor(self)
 
 
-measure(lambda: Tensor._wrap(Device("cpu").xp.zeros(1), Device("cpu")))
+measure(lambda: Tensor._wrap(Device("cpu").xp.zeros((1, 2)).T, Device("cpu")))
 
 
 _FIELDS = (
@@ -208,6 +210,8 @@ def to_array(value: Any, dtype: Any, device: Any) -> tuple[Array, Device]:
     wanted = None if dtype is None else dtypes.as_dtype(dtype).numpy
     if isinstance(value, (list, tuple)):
         value = _plain(value)
+    elif value is None or isinstance(value, str):
+        raise DTypeError(f"tensor: data must be numbers; got {value!r:.60}")
     try:
         array = where.asarray(value, wanted)
     except ValueError as error:
@@ -219,14 +223,16 @@ def to_array(value: Any, dtype: Any, device: Any) -> tuple[Array, Device]:
         raise
     if wanted is None:
         if not hasattr(value, "dtype") and array.dtype == "float64":
-            array = array.astype(dtypes.get_default_dtype().numpy)
+            array = where.asarray(array, dtypes.get_default_dtype().numpy)
         dtypes.of(array.dtype)
     return array, where
 
 
 def _entry(name: str, entries: tuple[int, ...], dim: int) -> int:
     try:
-        return entries[dim]
+        return entries[dim.__index__()]
+    except AttributeError:
+        raise DTypeError(f"{name}: dim must be an int; got {dim!r:.60}") from None
     except IndexError:
         raise DimensionError(
             f"{name}: dim must be in [{-len(entries)}, {len(entries) - 1}]; got {dim}"
@@ -239,6 +245,8 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if value is None or value.__class__ is str:
+        raise DTypeError(f"tensor: data must be numbers; got {value!r:.60} in a list")
     return value
 
 
@@ -246,6 +254,9 @@ def tensor_method(*names: str) -> Callable[[F], F]:
     """Give Tensor the decorated function as methods: ``@tensor_method("exp")``."""
 
     def attach(function: F) -> F:
+        named: Any = function
+        if named.__name__.startswith("_") or "<" in named.__qualname__:
+            named.__name__ = named.__qualname__ = names[0]  # in Python's own errors
         for name in names:
             if name in Tensor.__dict__ and name not in ("__hash__",):
                 raise TypeError(f"tensor_method: Tensor.{name} is defined twice")

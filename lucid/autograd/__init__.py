@@ -2,6 +2,7 @@
 
 from lucid.autograd import functional as functional
 from lucid.autograd import graph as graph
+from lucid.autograd import variable as variable
 from lucid.autograd.function import Function as Function
 from lucid.autograd.function import once_differentiable as once_differentiable
 from lucid.autograd.gradcheck import gradcheck as gradcheck

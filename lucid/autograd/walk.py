@@ -51,20 +51,27 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
-    *,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of the sum of ``outputs`` with respect to ``inputs``; no ``grad`` is touched.
 
     An input that the outputs don't depend on is an error; with ``allow_unused`` its gradient is
-    None, with ``materialize_grads`` zeros. The other arguments are those of ``backward``.
+    None, with ``materialize_grads`` zeros. The other arguments are those of ``backward``;
+    ``only_inputs`` and ``is_grads_batched`` are there for PyTorch's sake, with one value each.
 
     >>> x = lucid.tensor(3.0, requires_grad=True)
     >>> (dx,) = lucid.autograd.grad(x**3, x, create_graph=True)
     >>> lucid.autograd.grad(dx, x)
     (Tensor(18.),)
     """
+    if not only_inputs or is_grads_batched:
+        raise ValueError(
+            "grad: only_inputs must be True and is_grads_batched False; got"
+            f" {only_inputs} and {is_grads_batched}. Hint: backward() fills the other leaves' grad"
+        )
     wanted = _as_tuple(inputs)
     roots, gradients = _starts("grad", _as_tuple(outputs), grad_outputs)
     edges = []
@@ -79,8 +86,7 @@ def grad(
     )
     for i, g in enumerate(found):
         if g is None and materialize_grads:
-            t = wanted[i]
-            found[i] = Tensor._wrap(t._device.xp.zeros(t.shape, t._array.dtype), t._device)
+            found[i] = _filled("zeros_like", wanted[i])
         elif g is None and not allow_unused:
             raise GradError(
                 f"grad: the outputs do not depend on input {i} of shape {wanted[i].shape}."
@@ -114,7 +120,7 @@ def _starts(name: str, outputs: tuple[Tensor, ...], gradients: Any) -> tuple[lis
                 f" got shape {t.shape}. Hint: requires_grad=True on an input, outside no_grad"
             )
         if g is None:
-            g = Tensor._wrap(t._device.xp.ones_like(t._array), t._device)
+            g = _filled("ones_like", t)
         elif not isinstance(g, Tensor):
             raise DTypeError(f"{name}: a gradient must be a Tensor; got {type(g).__name__}")
         elif g.shape != t.shape:
@@ -124,6 +130,15 @@ def _starts(name: str, outputs: tuple[Tensor, ...], gradients: Any) -> tuple[lis
         roots.append(edge)
         start.append(g)
     return roots, start
+
+
+def _filled(function: str, t: Tensor) -> Tensor:
+    """``ones_like`` or ``zeros_like`` of t, on its device."""
+    token = t._device.enter()
+    try:
+        return Tensor._wrap(getattr(t._device.xp, function)(t._array), t._device)
+    finally:
+        t._device.leave(token)
 
 
 @tensor_method("backward")

@@ -7,23 +7,47 @@ to layers is reached through ``lucid.nn.functional``.
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from lucid.op import arguments
 from lucid.ops import (
     activation,
+    affine_grid,
+    attention,
     avg_pooling,
     batch_norm,
+    bilinear,
+    class_margin,
     convolution,
+    ctc,
+    drop_block,
     embedding,
+    embedding_bag,
+    fractional_pooling,
     gated,
+    grid_sample,
+    gumbel,
+    inverses,
     likelihood,
     loss,
+    margin_loss,
     max_pooling,
+    metric_loss,
     nll,
+    noise,
+    norm_relu_dropout,
     normalization,
     padding,
+    patches,
     piecewise,
+    pinning,
     python,
+    recurrent,
     regression,
+    resize,
+    rrelu,
+    selu_dropout,
     similarity,
+    spectral,
+    unpooling,
 )
 from lucid.ops.arithmetic import *  # noqa: F403
 from lucid.ops.comparison import *  # noqa: F403
@@ -35,6 +59,7 @@ from lucid.ops.extrema import *  # noqa: F403
 from lucid.ops.filling import *  # noqa: F403
 from lucid.ops.gather import *  # noqa: F403
 from lucid.ops.indexing import *  # noqa: F403
+from lucid.ops.inverse_erf import *  # noqa: F403
 from lucid.ops.joining import *  # noqa: F403
 from lucid.ops.linalg import *  # noqa: F403
 from lucid.ops.masking import *  # noqa: F403
@@ -45,11 +70,14 @@ from lucid.ops.reduction import *  # noqa: F403
 from lucid.ops.rounding import *  # noqa: F403
 from lucid.ops.sampling import *  # noqa: F403
 from lucid.ops.shape import *  # noqa: F403
+from lucid.ops.shuffling import *  # noqa: F403
 from lucid.ops.softmax import *  # noqa: F403
 from lucid.ops.statistics import *  # noqa: F403
 from lucid.ops.trigonometry import *  # noqa: F403
+from lucid.ops.typed import *  # noqa: F403
 
 if not TYPE_CHECKING:
+    arguments.explain_all(globals())
     __all__ = [  # what `lucid` shows: functions, not the files they stand in
         name
         for name, value in globals().items()

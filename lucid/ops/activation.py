@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.op import Op
+from lucid.op import Op, casts
 from lucid.op import inplace as write
 from lucid.op.pointwise import Pointwise
 from lucid.spec import Case, spec
@@ -189,6 +189,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     return LogSigmoid()(input)
 
 
+@casts(cuda="float32")
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """A smooth relu: log(1 + exp(beta * x)) / beta. x: (*) -> y: (*).
 

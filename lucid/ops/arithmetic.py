@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.op import Op, inplace
+from lucid.errors import DTypeError
+from lucid.op import Op, casts, inplace
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -93,6 +94,9 @@ class DivRounded(Op):
     mode: str  # "floor" or "trunc"
     differentiable = False
 
+    def label(self):
+        return "floor_divide" if self.mode == "floor" else "div"
+
     def forward(self, a, b):
         xp = self.xp
         _refuse_zero("div", self, a, b)
@@ -157,6 +161,9 @@ def add(input: Number, other: Number, *, alpha: float = 1) -> Tensor:
     Tensor([2., 3.])
     """
     if input.__class__ is bool or other.__class__ is bool or alpha != 1:
+        if other is None or not isinstance(alpha, (int, float)):
+            what, value = ("other", other) if other is None else ("alpha", alpha)
+            raise DTypeError(f"add: {what} must be a number; got {value!r:.60}")
         other = _scaled(other, alpha)
     return Add()(input, other)
 
@@ -242,12 +249,14 @@ def lerp(input: Tensor, end: Tensor, weight: Number) -> Tensor:
 
 
 @tensor_method("addcmul")
+@casts(cuda="widest")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value * tensor1 * tensor2. Shapes broadcast."""
     return Add()(input, Mul()(Mul()(tensor1, tensor2), value))
 
 
 @tensor_method("addcdiv")
+@casts(cuda="widest")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value * tensor1 / tensor2. Shapes broadcast."""
     return Add()(input, Mul()(Div()(tensor1, tensor2), value))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid.errors import DTypeError
 from lucid.op import Op, inplace
+from lucid.op.arguments import shown
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -37,6 +39,10 @@ __all__ = [
 ]
 
 Number = Tensor | float
+_SHORT = {
+    "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt",
+    "greater_equal": "ge",
+}  # fmt: skip
 
 
 class Question(Op):
@@ -46,7 +52,12 @@ class Question(Op):
     differentiable = False
 
     def forward(self, *arrays):
+        if any(a is None for a in arrays):
+            raise DTypeError(f"{self.label()}: expected tensors or numbers; got None")
         return getattr(self.xp, self.function)(*arrays)
+
+    def label(self):
+        return _SHORT.get(self.function, self.function)
 
 
 class Shift(Question):
@@ -59,7 +70,16 @@ def _comparison(name: str, function: str, sign: str, operator: str, *aliases: st
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"Where input {sign} other, as a bool tensor. Shapes broadcast."
-    tensor_method(name, operator, *aliases)(compare)
+    tensor_method(name, *aliases)(compare)
+
+    def asked(self: Tensor, other: Number) -> Tensor:
+        if isinstance(other, (Tensor, int, float)) or hasattr(other, "__array__"):
+            return Question(function)(self, other)
+        unknown: Any = NotImplemented  # the other may know; else == is False, < a TypeError
+        return unknown
+
+    asked.__name__ = asked.__qualname__ = operator
+    tensor_method(operator)(asked)
 
     def compare_(self: Tensor, other: Number) -> Tensor:
         return inplace(Question(function), self, other)
@@ -158,22 +178,28 @@ def _ixor(self: Tensor, other: Number) -> Tensor:
     return inplace(Question("bitwise_xor"), self, other)
 
 
+def _tensor(name: str, x: Tensor) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    raise DTypeError(f"{name}: expected a Tensor; got {shown(x)}")
+
+
 @tensor_method("isnan")
 def isnan(input: Tensor) -> Tensor:
     """Where the element is NaN. x: (*) -> y: (*) bool."""
-    return input != input
+    return _tensor("isnan", input) != input
 
 
 @tensor_method("isinf")
 def isinf(input: Tensor) -> Tensor:
     """Where the element is plus or minus infinity. x: (*) -> y: (*) bool."""
-    return input.abs() == float("inf")
+    return _tensor("isinf", input).abs() == float("inf")
 
 
 @tensor_method("isfinite")
 def isfinite(input: Tensor) -> Tensor:
     """Where the element is neither NaN nor infinite. x: (*) -> y: (*) bool."""
-    return input.abs() < float("inf")
+    return _tensor("isfinite", input).abs() < float("inf")
 
 
 @tensor_method("isclose")
@@ -181,6 +207,11 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Where |input - other| <= atol + rtol * |other|. Shapes broadcast."""
+    if input.dtype.category == 0 and other.dtype.category == 0:
+        return input == other
+    for what, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:
+            raise ValueError(f"isclose: {what} must not be negative; got {value}")
     near = (input - other).abs() <= atol + rtol * other.abs()
     near = (near & other.isfinite()) | (input == other)
     return near | (input.isnan() & other.isnan()) if equal_nan else near
@@ -197,7 +228,8 @@ def allclose(
 @tensor_method("equal")
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape and the same elements."""
-    return input.shape == other.shape and bool((input == other).all())
+    same = _tensor("equal", input).shape == _tensor("equal", other).shape
+    return same and bool((input == other).all())
 
 
 _pairs = [Case([(3, 4), (4,)], low=0, high=2, dtypes=("bool", "bool"))]

@@ -6,8 +6,8 @@ from typing import Any
 
 from lucid import dtypes
 from lucid.backend import Device, resolve
-from lucid.errors import ShapeError
-from lucid.op import Op, inplace
+from lucid.errors import DTypeError, ShapeError
+from lucid.op import Op, as_number, inplace
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -75,7 +75,7 @@ class Cast(Op):
     def forward(self, x):
         if x.dtype.kind in "fV" and self.target.category == 1 and x.dtype.itemsize == 2:
             x = x.astype(dtypes.float32.numpy)  # ml_dtypes casts to some integers only from float
-        return x.astype(self.target.numpy)
+        return x.astype(self.target.numpy, order=_order(x))
 
     def backward(self, dy):
         return dy.to(dtypes.of(self._dtypes[0]))
@@ -87,9 +87,12 @@ class Transfer(Op):
     promotes = False
     upcasts = False
     target: Device
+    non_blocking: bool = False
 
     def forward(self, x):
         self.source, self.device = self.device, self.target
+        if self.non_blocking:
+            return self.target.asarray(x, non_blocking=True)
         return self.target.asarray(x)
 
     def backward(self, dy):
@@ -106,12 +109,17 @@ class Clone(Op):
 
     def forward(self, x):
         if self.order is preserve_format:
-            return x.copy(order="K")
+            return x.copy(order=_order(x))
         y = _arrange(self.xp, x, self.order)
         return x.copy(order="C") if y is x and self.order.ndim is None else _own(y, x)
 
     def backward(self, dy):
         return dy
+
+
+def _order(x: Any) -> str:
+    """A copy lies as x does; in C order where x repeats elements, and has no order of its own."""
+    return "C" if 0 in x.strides else "K"
 
 
 def _own(y: Any, x: Any) -> Any:
@@ -132,7 +140,7 @@ class Copy(Op):
         return self.out
 
     def backward(self, dy):
-        return None, dy
+        return (self._zeros(dy.shape, self._dtypes[0]) if self.needs[0] else None), dy
 
 
 class Fill(Op):
@@ -148,7 +156,7 @@ class Fill(Op):
         return y
 
     def backward(self, dy):
-        return None
+        return self._zeros(dy.shape, self._dtypes[0])
 
 
 @tensor_method("clone")
@@ -170,6 +178,10 @@ def _to(
     """This tensor with another dtype, device or memory order; itself if nothing changes.
 
     ``x.to("cuda")``, ``x.to(lucid.half)``, ``x.to(other_tensor)``; ``copy`` forces a copy.
+
+    ``non_blocking``: between pinned host memory and a CUDA device the copy is queued, not waited
+    for. What comes to the host so is there after ``lucid.cuda.synchronize()``, and what goes to the
+    device must not change before.
     """
     for arg in args:
         if isinstance(arg, Tensor):
@@ -181,13 +193,17 @@ def _to(
             and not dtypes.is_name(arg)
         ):
             device = arg
-        elif not isinstance(arg, bool):  # a bool is non_blocking, which changes no result
+        elif isinstance(arg, bool):
+            non_blocking = arg
+        else:
             dtype = arg
     y = self
     if device is not None:
         where = resolve(device)
         if where is not self._device:
-            y = Transfer(where)(y)
+            # On the host a conversion would read what has not arrived.
+            converts = dtype is not None or memory_format is not preserve_format
+            y = Transfer(where, non_blocking and not (converts and where.type == "cpu"))(y)
     if dtype is not None:
         kind = dtypes.as_dtype(dtype)
         if y._array.dtype != kind.numpy:
@@ -219,24 +235,32 @@ def _is_contiguous(self: Tensor, memory_format: memory_format = contiguous_forma
 @tensor_method("type_as")
 def _type_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor with the dtype and device of ``other``."""
+    if not isinstance(other, Tensor):
+        raise DTypeError(f"type_as: other must be a Tensor; got {other!r:.60}")
     return self.to(other)
 
 
 @tensor_method("cpu")
-def _cpu(self: Tensor) -> Tensor:
+def _cpu(self: Tensor, memory_format: memory_format = preserve_format) -> Tensor:
     """This tensor in host memory."""
-    return self.to("cpu")
+    return self.to("cpu", memory_format=memory_format)
 
 
 @tensor_method("cuda")
-def _cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+def _cuda(
+    self: Tensor,
+    device: Any = None,
+    non_blocking: bool = False,
+    memory_format: memory_format = preserve_format,
+) -> Tensor:
     """This tensor on a CUDA device, the current one by default."""
-    return self.to("cuda" if device is None else device)
+    where = "cuda" if device is None else device
+    return self.to(where, non_blocking=non_blocking, memory_format=memory_format)
 
 
 def _converter(name: str, kind: dtypes.dtype) -> None:
-    def convert(self: Tensor) -> Tensor:
-        return self.to(kind)
+    def convert(self: Tensor, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(kind, memory_format=memory_format)
 
     convert.__name__ = name
     convert.__doc__ = f"This tensor as {kind!r}."
@@ -262,9 +286,11 @@ for _name, _kind in {
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite the values with those of ``src``, cast and broadcast, in place."""
     if not isinstance(src, Tensor):
+        if src is None or isinstance(src, str):
+            raise DTypeError(f"copy_: src must be a Tensor or numbers; got {src!r:.60}")
         src = Tensor._wrap(self._device.asarray(src, self._array.dtype), self._device)
     if src._device is not self._device:
-        src = src.to(self._device)
+        src = src.to(self._device, non_blocking=non_blocking and self._device.type == "cuda")
     _check_fits("copy_", src.shape, self.shape)
     if src.dtype.category == 2 and self.dtype.category < 2:
         src = src.to(self.dtype)
@@ -274,14 +300,21 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def _check_fits(name: str, shape: tuple[int, ...], into: tuple[int, ...]) -> None:
     tail = into[len(into) - len(shape) :]
     if len(shape) > len(into) or any(a not in (1, b) for a, b in zip(shape, tail, strict=True)):
-        raise ShapeError(f"{name}: values of shape {shape} can't be broadcast into {into}")
+        raise ShapeError(
+            f"{name}: sizes must be equal, counted from the last dimension, or 1 in the source; got"
+            f" {shape} for {into}"
+        )
 
 
 @tensor_method("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element ``value``, in place."""
     if isinstance(value, Tensor):
+        if value.ndim:
+            raise ShapeError(f"fill_: value must be a number; got shape {value.shape}")
         return self.copy_(value)
+    if not isinstance(value, (int, float)):
+        value = as_number("fill_", "value", value)
     return inplace(Fill(value), self)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lucid import dtypes
-from lucid.backend import Device, resolve
+from lucid.backend import Device, dlpack, resolve
 from lucid.errors import DTypeError, ShapeError
+from lucid.op import as_number, explained
+from lucid.op.arguments import shown
 from lucid.tensor import Tensor, tensor_method, to_array
 
 __all__ = [
@@ -70,13 +72,29 @@ def from_numpy(ndarray: Any) -> Tensor:
     return Tensor._wrap(*to_array(ndarray, None, "cpu"))
 
 
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor that shares memory with any object that speaks DLPack (torch, CuPy, JAX, …)."""
-    kind, index = ext_tensor.__dlpack_device__()
-    device = Device("cpu") if int(kind) in (1, 3) else Device("cuda", index)
-    array = device.xp.from_dlpack(ext_tensor)
-    dtypes.of(array.dtype)
-    return Tensor._wrap(array, device)
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares memory with any object that speaks DLPack (NumPy, torch, CuPy, JAX, …).
+
+    bfloat16 too. ``ext_tensor`` may also be a DLPack capsule. Another ``device`` is a copy;
+    ``copy=True`` always makes one, ``copy=False`` refuses what can't be shared. Read-only memory
+    stays read-only: writing to the tensor in place is an error.
+
+    >>> import numpy
+    >>> array = numpy.zeros(2)
+    >>> lucid.from_dlpack(array).add_(1)
+    Tensor([1., 1.], dtype=lucid.float64)
+    >>> array.tolist()
+    [1.0, 1.0]
+    """
+    array, where = dlpack.take(ext_tensor, copy)
+    t = Tensor._wrap(array, where)
+    target = where if device is None else resolve(device)
+    if target is not where and copy is False:
+        raise ValueError(
+            f"from_dlpack: memory on {where} can't be had on {target} without a copy; got"
+            " copy=False. Hint: leave copy out"
+        )
+    return t.to(target)
 
 
 def _shape(name: str, sizes: tuple) -> tuple[int, ...]:
@@ -84,8 +102,8 @@ def _shape(name: str, sizes: tuple) -> tuple[int, ...]:
         sizes = tuple(sizes[0])
     try:
         shape = tuple(n.__index__() for n in sizes)
-    except AttributeError:
-        raise DTypeError(f"{name}: sizes must be ints; got {sizes!r}") from None
+    except (AttributeError, DTypeError, ShapeError):
+        raise DTypeError(f"{name}: sizes must be ints; got {shown(sizes)}") from None
     if any(n < 0 for n in shape):
         raise ShapeError(f"{name}: sizes must not be negative; got {shape}")
     return shape
@@ -111,29 +129,47 @@ def _new(
     return t.requires_grad_() if requires_grad else t
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
-    return _new("zeros", size, dtype, device, requires_grad, 0)
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of zeros: ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))``."""
+    return _new("zeros", _given(sizes, size), dtype, device, requires_grad, 0)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones: ``ones(2, 3)`` or ``ones((2, 3))``.
+def _given(sizes: tuple, size: Any) -> tuple:
+    """Sizes one after the other, or all by name."""
+    return sizes if size is None else (size,)
+
+
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of ones: ``ones(2, 3)``, ``ones((2, 3))`` or ``ones(size=(2, 3))``.
 
     >>> lucid.ones(4, 8).shape
     (4, 8)
     """
-    return _new("ones", size, dtype, device, requires_grad, 1)
+    return _new("ones", _given(sizes, size), dtype, device, requires_grad, 1)
 
 
 def empty(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
     """A tensor whose values are whatever the memory held."""
-    t = _new("empty", size, dtype, device, requires_grad)
+    t = _new("empty", _given(sizes, size), dtype, device, requires_grad)
     return t if memory_format is None else t.contiguous(memory_format=memory_format)
 
 
@@ -150,21 +186,26 @@ def full(
         fill_value = fill_value.item()
     if dtype is None and not isinstance(fill_value, float):
         dtype = dtypes._bool if isinstance(fill_value, bool) else dtypes.int64
-    size = (size,) if isinstance(size, int) else tuple(size)
+    fill_value = as_number("full", "fill_value", fill_value)
     return _new("full", (size,), dtype, device, requires_grad, fill_value)
 
 
-def _like(input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _like(
+    input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any
+) -> Tensor:
     """Another tensor of this shape, dtype, device and order of dimensions in memory."""
     where = input._device if device is None else resolve(device)
     kind = input._array.dtype if dtype is None else dtypes.as_dtype(dtype).numpy
     if where is input._device:
-        array = where.xp.empty_like(input._array, dtype=kind)
+        order = "C" if 0 in input._array.strides else "K"  # repeated elements have no order
+        array = where.xp.empty_like(input._array, dtype=kind, order=order)
     else:
         array = where.xp.empty(input.shape, kind)
     if value is not None:
         array[...] = value
     t = Tensor._wrap(array, where)
+    if memory_format is not None:
+        t = t.to(memory_format=memory_format)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -177,7 +218,7 @@ def zeros_like(
     memory_format: Any = None,
 ) -> Tensor:
     """Zeros of the input's shape, dtype, device and memory order."""
-    return _like(input, 0, dtype, device, requires_grad)
+    return _like(input, 0, dtype, device, requires_grad, memory_format)
 
 
 def ones_like(
@@ -189,7 +230,7 @@ def ones_like(
     memory_format: Any = None,
 ) -> Tensor:
     """Ones of the input's shape, dtype, device and memory order."""
-    return _like(input, 1, dtype, device, requires_grad)
+    return _like(input, 1, dtype, device, requires_grad, memory_format)
 
 
 def empty_like(
@@ -201,7 +242,7 @@ def empty_like(
     memory_format: Any = None,
 ) -> Tensor:
     """Uninitialised memory of the input's shape, dtype, device and memory order."""
-    return _like(input, None, dtype, device, requires_grad)
+    return _like(input, None, dtype, device, requires_grad, memory_format)
 
 
 def full_like(
@@ -211,9 +252,11 @@ def full_like(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """A number in every place of the input's shape, dtype, device and memory order."""
-    return _like(input, fill_value, dtype, device, requires_grad)
+    fill_value = as_number("full_like", "fill_value", fill_value)
+    return _like(input, fill_value, dtype, device, requires_grad, memory_format)
 
 
 def _constructor(name: str, function: Any) -> None:
@@ -229,7 +272,7 @@ def _constructor(name: str, function: Any) -> None:
 
     method.__name__ = name
     method.__doc__ = f"{function.__name__} with this tensor's dtype and device."
-    tensor_method(name)(method)
+    tensor_method(name)(explained(method))
 
 
 for _name, _function in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lucid.op import Op, inplace_method
+from lucid.op import Op, casts, inplace_method
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -131,36 +131,42 @@ class Erf(Op):
 
 
 @tensor_method("exp")
+@casts(cuda="float32")
 def exp(input: Tensor) -> Tensor:
     """e to the power of each element. x: (*) -> y: (*)."""
     return Exp()(input)
 
 
 @tensor_method("expm1")
+@casts(cuda="float32")
 def expm1(input: Tensor) -> Tensor:
     """exp(x) - 1, exact for small x. x: (*) -> y: (*)."""
     return Expm1()(input)
 
 
 @tensor_method("log")
+@casts(cuda="float32")
 def log(input: Tensor) -> Tensor:
     """The natural logarithm; -inf at 0, nan below. x: (*) -> y: (*)."""
     return Log("log")(input)
 
 
 @tensor_method("log2")
+@casts(cuda="float32")
 def log2(input: Tensor) -> Tensor:
     """The logarithm to base 2. x: (*) -> y: (*)."""
     return Log("log2", 1 / math.log(2))(input)
 
 
 @tensor_method("log10")
+@casts(cuda="float32")
 def log10(input: Tensor) -> Tensor:
     """The logarithm to base 10. x: (*) -> y: (*)."""
     return Log("log10", 1 / math.log(10))(input)
 
 
 @tensor_method("log1p")
+@casts(cuda="float32")
 def log1p(input: Tensor) -> Tensor:
     """log(1 + x), exact for small x. x: (*) -> y: (*)."""
     return Log("log1p", offset=1.0)(input)
@@ -173,18 +179,21 @@ def sqrt(input: Tensor) -> Tensor:
 
 
 @tensor_method("rsqrt")
+@casts(cuda="float32")
 def rsqrt(input: Tensor) -> Tensor:
     """1 / sqrt(x). x: (*) -> y: (*)."""
     return Rsqrt()(input)
 
 
 @tensor_method("square")
+@casts(cuda="float32")
 def square(input: Tensor) -> Tensor:
     """x * x. x: (*) -> y: (*)."""
     return input * input
 
 
 @tensor_method("reciprocal")
+@casts(cuda="float32")
 def reciprocal(input: Tensor) -> Tensor:
     """1 / x. x: (*) -> y: (*)."""
     return Reciprocal()(input)

@@ -6,85 +6,12 @@ from typing import Any
 
 from lucid.errors import DimensionError, DTypeError, ShapeError
 from lucid.op import Op
+from lucid.op.conventions import whole
+from lucid.op.table import Embedding, Shorten, check_index
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
 __all__ = ["embedding", "one_hot"]
-
-
-class Embedding(Op):
-    """weight[index]; the row ``skip`` gets no gradient."""
-
-    skip: int | None
-    by_frequency: bool
-    promotes = upcasts = False
-
-    def forward(self, weight, index):
-        self.save(index)
-        return self.xp.take(weight, index, 0)
-
-    def backward(self, dy):
-        (index,) = self.saved
-        return EmbeddingGradient(self.skip, self.by_frequency, self.shapes[0])(dy, index), None
-
-
-class EmbeddingGradient(Op):
-    """Per row of the table the sum (or mean) of the gradients where it was used."""
-
-    skip: int | None
-    by_frequency: bool
-    shape: tuple[int, ...]
-    promotes = False
-
-    def forward(self, dy, index):
-        xp = self.xp
-        self.save(index)
-        rows = self._scaled(dy.reshape(-1, self.shape[1]), index.reshape(-1))
-        return self._add_up(xp.zeros(self.shape, dy.dtype), index.reshape(-1), rows)
-
-    def forward_cpu(self, dy, index):
-        """Equal indices side by side, and their rows added up: NumPy's add.at is much slower."""
-        xp, flat = self.xp, index.reshape(-1)
-        self.save(index)
-        wide = xp.float32 if dy.dtype.itemsize == 2 else dy.dtype
-        dw = xp.zeros(self.shape, dy.dtype)
-        if flat.size:
-            order = xp.argsort(flat, kind="stable")
-            arranged = flat[order]
-            first = xp.flatnonzero(xp.diff(arranged, prepend=arranged[0] - 1))
-            rows = self._scaled(dy.reshape(-1, self.shape[1])[order].astype(wide), arranged)
-            dw[arranged[first]] = xp.add.reduceat(rows, first, axis=0)
-        return dw
-
-    def forward_cuda(self, dy, index):
-        self.save(index)
-        settings = self.shape, self.skip, self.by_frequency
-        return self.device.kernels.embedding_gradient(dy, index, *settings)
-
-    def _add_up(self, dw, index, rows):
-        self.device.scatter_add(dw, index, rows)
-        return dw
-
-    def _scaled(self, rows, index):
-        """Rows without those of ``skip``, and divided by how often their index occurs."""
-        xp = self.xp
-        factor = None
-        if self.by_frequency and index.size:
-            factor = 1 / xp.bincount(index, minlength=1)[index].astype(rows.dtype)
-        if self.skip is not None:
-            used = (index != self.skip).astype(rows.dtype)
-            factor = used if factor is None else factor * used
-        return rows if factor is None else rows * factor[:, None]
-
-    def backward(self, ddw):
-        (index,) = self.saved
-        rows = Embedding(None, False)(ddw, index)
-        if self.skip is None and not self.by_frequency:
-            return rows, None
-        flat = index._array.reshape(-1)
-        ones = self.xp.ones((flat.size, 1), ddw._array.dtype)
-        factor = self.wrap(self._scaled(ones, flat).reshape((*index.shape, 1)))
-        return rows * factor, None
 
 
 class OneHot(Op):
@@ -97,38 +24,6 @@ class OneHot(Op):
     def forward(self, x):
         xp = self.xp
         return (xp.expand_dims(x, -1) == xp.arange(self.classes)).astype(xp.int64)
-
-
-class Shorten(Op):
-    """The table with its rows ``index`` no longer than the limit in the p-norm. In place only."""
-
-    limit: float
-    p: float
-    promotes = upcasts = False
-    differentiable = False
-
-    def forward(self, weight, index):
-        xp = self.xp
-        used = xp.unique(index)
-        rows = weight[used].astype(xp.float32 if weight.dtype.itemsize == 2 else weight.dtype)
-        if self.p == float("inf"):
-            size = xp.abs(rows).max(1)
-        else:
-            size = (xp.abs(rows) ** self.p).sum(1) ** (1 / self.p)
-        factor = xp.where(size > self.limit, self.limit / (size + 1e-7), 1)
-        weight[used] = rows * factor[:, None]
-        return weight
-
-
-def _check_index(name: str, index: Tensor, rows: int) -> None:
-    if index.dtype.category != 1:
-        raise DTypeError(f"{name}: indices must be integers; got {index.dtype}. Hint: .long()")
-    array = index._array
-    if array.size and index._device.type == "cpu":  # a GPU is not waited for
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high >= rows:
-            wrong = low if low < 0 else high
-            raise DimensionError(f"{name}: indices must be in [0, {rows - 1}]; got {wrong}")
 
 
 def embedding(
@@ -153,8 +48,9 @@ def embedding(
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (V, D); got shape {weight.shape}")
     rows = weight.shape[0]
-    _check_index("embedding", input, rows)
+    check_index("embedding", input, rows)
     if padding_idx is not None:
+        padding_idx = whole("embedding", "padding_idx", padding_idx)
         if not -rows <= padding_idx < rows:
             raise DimensionError(
                 f"embedding: padding_idx must be in [{-rows}, {rows - 1}]; got {padding_idx}"
@@ -177,13 +73,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """
     if tensor.dtype.category != 1:
         raise DTypeError(f"one_hot: classes must be integers; got {tensor.dtype}. Hint: .long()")
+    num_classes = whole("one_hot", "num_classes", num_classes)
     if num_classes == -1:
         if not tensor.numel():
             raise ShapeError("one_hot: num_classes is needed for an empty tensor; got -1")
         num_classes = int(tensor._array.max()) + 1
     if num_classes < 1 and tensor.numel():
         raise ValueError(f"one_hot: num_classes must be positive or -1; got {num_classes}")
-    _check_index("one_hot", tensor, num_classes)
+    check_index("one_hot", tensor, num_classes)
     return OneHot(num_classes)(tensor)
 
 

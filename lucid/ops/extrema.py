@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.errors import ShapeError
-from lucid.op import Dims, Op, ValuesIndices, dimensions, undo_reduction
+from lucid.errors import DimensionError, ShapeError
+from lucid.op import Dims, Op, ValuesIndices, dimensions, undo_reduction, whole
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -35,7 +35,8 @@ class Extremum(Op):
     def backward(self, dy):
         x, y = self.saved
         shape = self.shapes[0]
-        where = (x == undo_reduction(y, shape, self.axes, self.keepdim)).to(dy.dtype)
+        top = undo_reduction(y, shape, self.axes, self.keepdim)
+        where = ((x == top) | (x.isnan() & top.isnan())).to(dy.dtype)  # a NaN is chosen if there
         count = where.sum(self.axes, keepdim=True)
         return undo_reduction(dy, shape, self.axes, self.keepdim) * (where / count)
 
@@ -52,7 +53,7 @@ class Arg(Op):
 
 def _need_elements(name: str, x: Tensor, axes: tuple[int, ...] | None) -> None:
     if 0 in (x.shape if axes is None else [x.shape[i] for i in axes]):
-        raise ShapeError(f"{name}: nothing to choose from; got shape {x.shape}")
+        raise DimensionError(f"{name}: nothing to choose from; got shape {x.shape}")
 
 
 @tensor_method("amax")
@@ -78,7 +79,7 @@ def _choose(name: str, function: str, x: Tensor, dim: Any, keepdim: bool) -> Any
     if dim is None:
         _need_elements(name, x, None)
         return Extremum(name, None, False)(x)
-    axes = dimensions(name, int(dim), x.ndim)
+    axes = dimensions(name, whole(name, "dim", dim), x.ndim)
     _need_elements(name, x, axes)
     if axes is None:
         return ValuesIndices(x.clone(), Arg(function, None, False)(x))
@@ -90,19 +91,23 @@ def _choose(name: str, function: str, x: Tensor, dim: Any, keepdim: bool) -> Any
 
 
 @tensor_method("max")
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def max(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
+) -> Any:
     """The largest element; along ``dim`` a (values, indices) pair; of two tensors, maximum.
 
     >>> lucid.tensor([[1.0, 3.0], [5.0, 2.0]]).max(dim=1).indices
     Tensor([1, 0])
     """
-    return _choose("max", "argmax", input, dim, keepdim)
+    return _choose("max", "argmax", input, dim if other is None else other, keepdim)
 
 
 @tensor_method("min")
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def min(
+    input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None
+) -> Any:
     """The smallest element; along ``dim`` a (values, indices) pair; of two tensors, minimum."""
-    return _choose("min", "argmin", input, dim, keepdim)
+    return _choose("min", "argmin", input, dim if other is None else other, keepdim)
 
 
 def _arg(name: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:

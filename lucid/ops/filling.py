@@ -10,7 +10,7 @@ from typing import Any
 from lucid import dtypes
 from lucid.backend import Array
 from lucid.errors import DTypeError
-from lucid.op import Op, inplace
+from lucid.op import Op, as_number, explained, inplace
 from lucid.op.drawing import affine, draw, flags, integers, whole_numbers
 from lucid.random import Generator
 from lucid.spec import Case, spec
@@ -40,6 +40,7 @@ class Overwrite(Op):
 
 
 @tensor_method("bernoulli")
+@explained
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None
 ) -> Tensor:
@@ -49,6 +50,7 @@ def bernoulli(
 
 
 @tensor_method("bernoulli_")
+@explained
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Every element 1 with probability ``p`` (a number or a tensor that broadcasts), else 0."""
     if isinstance(p, Tensor):
@@ -56,12 +58,13 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
             raise ValueError("bernoulli: probabilities must be in [0, 1]; got some outside")
         p = p.double().expand(self.shape)._array
     else:
-        p = _probability("bernoulli", p)
+        p = _probability("bernoulli", as_number("bernoulli", "p", p))
     values = flags(p, self.shape, self._device, generator)
     return inplace(Overwrite(values, "bernoulli"), self)
 
 
 @tensor_method("uniform_")
+@explained
 def uniform_(
     self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
@@ -70,17 +73,19 @@ def uniform_(
     if not from_ <= to:
         raise ValueError(f"uniform_: from must not be above to; got {from_}, {to}")
     values = affine(_fill(self, "uniform", generator), to - from_, from_)
+    values = self._device.xp.asarray(values)  # NumPy answers 0-d results as scalars
     values[values >= to] = from_  # what was rounded up to the excluded end
     return inplace(Overwrite(values, "uniform"), self)
 
 
 @tensor_method("normal_")
+@explained
 def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Every element normal with this mean and standard deviation, in place."""
     _need_floats("normal_", self)
-    if std < 0:
+    if not std >= 0:
         raise ValueError(f"normal_: std must not be negative; got {std}")
     values = affine(_fill(self, "normal", generator), std, mean)
     return inplace(Overwrite(values, "normal"), self)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.errors import DimensionError, DTypeError, ShapeError
-from lucid.op import Op, dimension, inplace
+from lucid.op import Op, casts, dimension, explained, inplace
+from lucid.op.arguments import shown
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
     "gather",
     "index_add",
+    "index_copy",
+    "index_fill",
     "index_select",
     "scatter",
     "scatter_add",
@@ -78,11 +81,15 @@ class Scatter(Op):
 
 def _check_index(name: str, x: Tensor, axis: int, index: Tensor) -> None:
     if not isinstance(index, Tensor) or index.dtype.category != 1:
-        got = index.dtype if isinstance(index, Tensor) else type(index).__name__
+        got = index.dtype if isinstance(index, Tensor) else shown(index)
         raise DTypeError(f"{name}: index must be an integer tensor; got {got}")
     # On a GPU nobody waits for the answer: there an index out of range wraps around.
     if x.ndim and index.numel() and index._device.type == "cpu":
         low, high = int(index._array.min()), int(index._array.max())
+        if not x.shape[axis]:
+            raise DimensionError(
+                f"{name}: dim {axis} has no elements to index; got shape {x.shape}"
+            )
         if low < 0 or high >= x.shape[axis]:
             raise DimensionError(
                 f"{name}: indices must be in [0, {x.shape[axis] - 1}]; got"
@@ -91,18 +98,61 @@ def _check_index(name: str, x: Tensor, axis: int, index: Tensor) -> None:
 
 
 @tensor_method("gather")
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Pick along ``dim``: y[i][j] = x[index[i][j]][j] for dim 0. index: (*) -> y: (*)."""
+@explained
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """Pick along ``dim``: y[i][j] = x[index[i][j]][j] for dim 0. index: (*) -> y: (*).
+
+    The gradient is dense; ``sparse_grad`` is accepted for PyTorch's sake.
+    """
     axis = dimension("gather", dim, input.ndim)
     _check_index("gather", input, axis, index)
-    if index.ndim != input.ndim:
+    beside = [i for i in range(input.ndim) if i != axis]
+    if index.ndim != input.ndim or any(index.shape[i] > input.shape[i] for i in beside):
         raise ShapeError(
-            f"gather: index needs as many dimensions as the input; got {index.shape} for"
-            f" {input.shape}"
+            f"gather: index must have the input's dimensions, beside dim {axis} no larger sizes;"
+            f" got index {index.shape}, input {input.shape}"
         )
     if input.ndim == 0:
         return input.clone()
     return Gather(axis)(input, index)
+
+
+def _check_slices(name: str, x: Tensor, axis: int, index: Tensor, source: Tensor) -> None:
+    """``index`` and ``source`` as index_add and index_copy want them."""
+    _check_index(name, x, axis, index)
+    if index.ndim > 1:
+        raise DimensionError(f"{name}: index must have one dimension; got shape {index.shape}")
+    around = [n for i, n in enumerate(x.shape) if i != axis]
+    given = [n for i, n in enumerate(source.shape) if i != axis]
+    count = source.shape[axis] if axis < source.ndim else 1
+    if source.ndim != x.ndim or around != given or count != index.numel():
+        raise DimensionError(
+            f"{name}: source must have x's shape, and in dim {axis} the size of index; got source"
+            f" {source.shape}, x {x.shape}, index {index.shape}"
+        )
+
+
+def _check_source(name: str, x: Tensor, axis: int, index: Tensor, src: Any) -> None:
+    """``index`` and ``src`` as scatter wants them: smaller than x beside ``axis``, and than src."""
+    if src is None or isinstance(src, (str, list, tuple)):
+        raise DTypeError(f"{name}: src must be a Tensor or a number; got {src!r:.60}")
+    if not index.numel():
+        return
+    within = [n for i, n in enumerate(x.shape) if i != axis]
+    inside = [n for i, n in enumerate(index.shape) if i != axis]
+    fits = index.ndim == x.ndim and all(a <= b for a, b in zip(inside, within, strict=True))
+    if not fits and max(index.ndim, x.ndim) > 1:
+        raise ShapeError(
+            f"{name}: index must have x's dimensions, and beside dim {axis} no larger sizes; got"
+            f" index {index.shape}, x {x.shape}"
+        )
+    if isinstance(src, Tensor) and max(src.ndim, index.ndim) > 1:
+        pairs = zip(index.shape, src.shape, strict=False)
+        if src.ndim != index.ndim or any(a > b for a, b in pairs):
+            raise ShapeError(
+                f"{name}: src must be as large as index in each dimension; got src {src.shape},"
+                f" index {index.shape}"
+            )
 
 
 @tensor_method("take_along_dim")
@@ -112,12 +162,16 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
 
 
 @tensor_method("scatter")
+@explained
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None
 ) -> Tensor:
     """A copy with ``src`` (tensor or number) written at ``index`` along ``dim``."""
     axis = dimension("scatter", dim, input.ndim)
     _check_index("scatter", input, axis, index)
+    _check_source("scatter", input, axis, index, src)
+    if not index.numel():
+        return input.clone()
     return Scatter(axis, _accumulates(reduce))(input, index, src)
 
 
@@ -128,12 +182,14 @@ def _accumulates(reduce: str | None) -> bool:
 
 
 @tensor_method("scatter_add")
+@casts(cuda="widest")
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy with ``src`` added at ``index`` along ``dim``; what stands twice adds twice."""
     return scatter(input, dim, index, src, reduce="add")
 
 
 @tensor_method("scatter_")
+@explained
 def scatter_(
     self: Tensor,
     dim: int,
@@ -146,24 +202,35 @@ def scatter_(
     """scatter, in place."""
     axis = dimension("scatter_", dim, self.ndim)
     _check_index("scatter_", self, axis, index)
-    return inplace(Scatter(axis, _accumulates(reduce)), self, index, value if src is None else src)
+    src = value if src is None else src
+    _check_source("scatter_", self, axis, index, src)
+    if not index.numel():
+        return self
+    return inplace(Scatter(axis, _accumulates(reduce)), self, index, src)
 
 
 @tensor_method("scatter_add_")
+@explained
 def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """scatter_add, in place."""
+    if not isinstance(src, Tensor):
+        raise DTypeError(f"scatter_add_: src must be a Tensor; got {shown(src)}")
     return scatter_(self, dim, index, src, reduce="add")
 
 
 @tensor_method("index_select")
+@explained
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices ``index`` (1-D) along ``dim``, as a copy."""
     axis = dimension("index_select", dim, input.ndim)
     _check_index("index_select", input, axis, index)
-    return input[(*(slice(None),) * axis, index)]
+    if index.ndim > 1:
+        raise DimensionError(f"index_select: index must have one dimension; got {index.shape}")
+    return input[(*(slice(None),) * axis, index.reshape(-1))] if input.ndim else input.clone()
 
 
 @tensor_method("index_add")
+@explained
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
@@ -174,6 +241,7 @@ def index_add(
 
 
 @tensor_method("index_add_")
+@explained
 def index_add_(
     self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
 ) -> Tensor:
@@ -183,12 +251,58 @@ def index_add_(
     )
 
 
+@tensor_method("index_copy")
+@explained
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy with the slices ``index`` (1-D) along ``dim`` replaced by those of ``source``."""
+    return input.clone().index_copy_(dim, index, source)
+
+
+@tensor_method("index_copy_")
+@explained
+def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """index_copy, in place."""
+    if source.dtype is not self.dtype:
+        raise DTypeError(f"index_copy_: source must be {self.dtype}; got {source.dtype}")
+    at = _at("index_copy_", self, dim, index)
+    if self.ndim:
+        _check_slices("index_copy_", self, dimension("index_copy_", dim, self.ndim), index, source)
+    self[at] = source
+    return self
+
+
+@tensor_method("index_fill")
+@explained
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """A copy with ``value`` in the slices ``index`` (1-D) along ``dim``."""
+    return input.clone().index_fill_(dim, index, value)
+
+
+@tensor_method("index_fill_")
+@explained
+def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """index_fill, in place."""
+    at = _at("index_fill_", self, dim, index)
+    if index.ndim > 1:
+        raise ShapeError(f"index_fill_: index must have one dimension; got shape {index.shape}")
+    self[at] = value
+    return self
+
+
+def _at(name: str, x: Tensor, dim: int, index: Tensor) -> tuple:
+    axis = dimension(name, dim, x.ndim)
+    _check_index(name, x, axis, index)
+    return *(slice(None),) * axis, index
+
+
 def _slices(
     name: str, x: Tensor, dim: int, index: Tensor, source: Tensor, alpha: float
 ) -> tuple[Tensor, Tensor]:
     """A 1-D index of slices as the index of every element of ``source``."""
     axis = dimension(name, dim, x.ndim)
     _check_index(name, x, axis, index)
+    if x.ndim:
+        _check_slices(name, x, axis, index, source)
     lined = index.reshape([-1 if i == axis else 1 for i in range(source.ndim)])
     return lined.expand(source.shape), source if alpha == 1 else source * alpha
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lucid import dtypes
-from lucid.errors import DimensionError, DTypeError, GradError, ShapeError
+from lucid.errors import DimensionError, DTypeError, GradError, IndexTypeError, ShapeError
 from lucid.op import Op, inplace
+from lucid.op.arguments import shown
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
@@ -45,16 +47,26 @@ class Unslice(Op):
 
 
 class Pick(Op):
-    """Indexing with arrays of integers or bools: a copy."""
+    """Indexing with arrays of integers or bools: a copy, in C order."""
 
     index: Any
     upcasts = promotes = False
 
     def forward(self, x):
-        return x[self.index]
+        *before, last = self.index
+        if all(i == slice(None) for i in before if isinstance(i, slice)) and _along(before, last):
+            return x.take(last, axis=len(before))
+        y = x[self.index]
+        return y if y.flags.c_contiguous else self.xp.ascontiguousarray(y)
 
     def backward(self, dy):
         return Unpick(self.index, self.shapes[0])(dy)
+
+
+def _along(before: list[Any], last: Any) -> bool:
+    """Whether only ``last`` picks, with integers, after full slices."""
+    slices = all(isinstance(i, slice) for i in before)
+    return slices and getattr(last, "dtype", None) is not None and last.dtype.kind in "iu"
 
 
 class Unpick(Op):
@@ -80,6 +92,9 @@ class Put(Op):
     accumulate: bool = False
     upcasts = promotes = False
 
+    def label(self):
+        return "index"
+
     def forward(self, x, values):
         y = x.copy() if self.out is None else self.out
         if self.accumulate:
@@ -104,13 +119,14 @@ def _translate(x: Tensor, index: Any) -> tuple[Any, bool]:
     for part in parts:
         if isinstance(part, Tensor):
             if part.dtype.category == 2:
-                raise DTypeError(
+                raise IndexTypeError(
                     f"index: tensors used as an index must be integers or bool; got {part.dtype}"
                 )
             if part.ndim == 0 and part.dtype.category == 1:
                 translated.append(int(part.item()))
                 continue
             part, picks = x._device.asarray(part._array), True
+            _check_mask(x, index, part)
             if part.dtype == dtypes.uint8.numpy:
                 part = part.astype(bool)
         elif isinstance(part, list) or hasattr(part, "__array__"):
@@ -123,9 +139,9 @@ def _translate(x: Tensor, index: Any) -> tuple[Any, bool]:
             picks = True
         elif not (part is None or part is Ellipsis or isinstance(part, slice)):
             if not hasattr(part, "__index__"):
-                raise DTypeError(
-                    "index: expected ints, slices, None, ..., lists or tensors; got"
-                    f" {type(part).__name__}"
+                raise IndexTypeError(
+                    "index: must be of ints, slices, None, ..., lists and tensors; got"
+                    f" {part!r:.60}"
                 )
             part = part.__index__()
         translated.append(part)
@@ -134,8 +150,42 @@ def _translate(x: Tensor, index: Any) -> tuple[Any, bool]:
     return tuple(translated), picks
 
 
+def _check_mask(x: Tensor, index: Any, part: Any) -> None:
+    """NumPy takes an empty mask for any dimension."""
+    empty = part.dtype == bool and part.ndim and not part.size and index.__class__ is not tuple
+    if empty and part.shape != x.shape[: part.ndim]:
+        raise DimensionError(
+            "index: a mask must have the sizes of the dimensions that it stands for; got"
+            f" {part.shape} for shape {x.shape}"
+        )
+
+
 def _checked(x: Tensor, index: Any, error: IndexError) -> DimensionError:
-    return DimensionError(f"index: {error}; got {index!r:.80} for a tensor of shape {x.shape}")
+    """What NumPy has found wrong with an index, in our words."""
+    text = str(error)
+    rule = "an index is not there"
+    if "too many" in text:
+        rule = f"there are only {x.ndim} dimensions to index"
+    elif "boolean" in text:
+        rule = "a mask must have the sizes of the dimensions that it stands for"
+    elif "broadcast" in text:
+        rule = "tensors used as indices must have shapes that broadcast"
+    elif found := re.search(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)", text):
+        at, axis, n = map(int, found.groups())
+        rule = f"indices of dim {axis} must be in [{-n}, {n - 1}], not {at}"
+        if not n:
+            rule = f"dim {axis} has no elements, not one at {at}"
+    return DimensionError(f"index: {rule}; got {shown_index(index)} for shape {x.shape}")
+
+
+def shown_index(index: Any) -> str:
+    """An index as an error names it: as it was written between brackets, tensors by their shape."""
+    if isinstance(index, tuple):
+        return ", ".join(map(shown_index, index))
+    if isinstance(index, slice):
+        ends = ["" if v is None else str(v) for v in (index.start, index.stop)]
+        return ":".join(ends if index.step is None else [*ends, str(index.step)])
+    return "..." if index is Ellipsis else shown(index)
 
 
 @tensor_method("__getitem__")
@@ -155,6 +205,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     """``x[index] = value`` in place, broadcast and cast to x's dtype."""
     where, picks = _translate(self, index)
     if not isinstance(value, Tensor):
+        if value is None or isinstance(value, str):
+            raise DTypeError(f"index: what is assigned must be numbers; got {value!r:.60}")
         value = Tensor._wrap(self._device.asarray(value, self._array.dtype), self._device)
     if value.dtype is not self.dtype or value._device is not self._device:
         value = value.to(self._device, self.dtype)
@@ -172,8 +224,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         raise _checked(self, index, error) from None
     except ValueError as error:
         raise ShapeError(
-            f"index: values of shape {value.shape} don't fit into x[{index!r:.60}] of a tensor of"
-            f" shape {self.shape}"
+            f"index: values must fit into x[{shown_index(index)}]; got shape {value.shape} for a"
+            f" tensor of shape {self.shape}"
         ) from error
 
 

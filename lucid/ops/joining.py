@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
+from lucid import dtypes
 from lucid.errors import DimensionError, DTypeError, ShapeError
-from lucid.op import Op, dimension, sizes
+from lucid.op import Op, dimension, explained, sizes
+from lucid.op.conventions import several, whole
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -15,6 +18,7 @@ __all__ = [
     "concat",
     "concatenate",
     "chunk",
+    "diff",
     "flip",
     "hstack",
     "narrow",
@@ -88,6 +92,7 @@ class Tile(Op):
 
 
 @tensor_method("repeat")
+@explained
 def _repeat(self: Tensor, *repeats: Any) -> Tensor:
     """Copies of the whole tensor side by side, ``repeats[i]`` of them along dimension i."""
     times = sizes("repeat", repeats)
@@ -95,6 +100,8 @@ def _repeat(self: Tensor, *repeats: Any) -> Tensor:
         raise ShapeError(
             f"repeat: one number per dimension is needed; got {times} for shape {self.shape}"
         )
+    if any(n < 0 for n in times):
+        raise ShapeError(f"repeat: numbers must not be negative; got {times}")
     return Tile(times)(self)
 
 
@@ -128,20 +135,30 @@ def _flip(self: Tensor, *dims: Any) -> Tensor:
 
 def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
     """A copy with the order of elements reversed along ``dims``."""
-    return Flip(tuple(dimension("flip", d, input.ndim) for d in dims))(input)
+    axes = tuple(dimension("flip", d, input.ndim) for d in dims)
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"flip: a dim stands twice; got dims={tuple(dims)}")
+    return Flip(axes)(input) if input.ndim else input.clone()
 
 
 @tensor_method("roll")
+@explained
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """A copy with elements shifted along ``dims``; what leaves at the end returns in front."""
-    if dims is None:
-        return Roll(shifts, None)(input)
-    axes = (dims,) if isinstance(dims, int) else tuple(dims)
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    steps = (shifts,) if isinstance(shifts, int) else several("roll", "shifts", shifts)
+    steps = tuple(whole("roll", "shifts", n) for n in steps)
+    axes = (dims,) if isinstance(dims, int) else several("roll", "dims", dims or ())
+    if len(steps) != (len(axes) or 1):
+        raise ShapeError(
+            f"roll: there must be one shift for each of dims; got shifts={shifts}, dims={dims}"
+        )
+    if not axes:
+        return Roll(steps[0], None)(input)
     return Roll(steps, tuple(dimension("roll", d, input.ndim) for d in axes))(input)
 
 
 @tensor_method("narrow")
+@explained
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """A view of ``length`` slices along ``dim`` from ``start`` on."""
     d = dimension("narrow", dim, input.ndim)
@@ -155,6 +172,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 
 @tensor_method("select")
+@explained
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """A view of slice ``index`` along ``dim``, without that dimension."""
     d = dimension("select", dim, input.ndim)
@@ -166,29 +184,42 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 @tensor_method("split")
+@explained
+def _split(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple:
+    """Views along ``dim``: of one size each (the last may be smaller), or of the sizes given."""
+    return split(self, split_size, dim)
+
+
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple:
     """Views along ``dim``: of one size each (the last may be smaller), or of the sizes given."""
     d = dimension("split", dim, tensor.ndim)
+    if not tensor.ndim:
+        raise ShapeError("split: the tensor must have a dimension; got shape ()")
     total = tensor.shape[d]
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
-        if step < 1 and total:
+        if step < 0 or step < 1 and total:
             raise ShapeError(f"split: the size of a part must be positive; got {step}")
         sizes = [min(step, total - i) for i in range(0, total, max(step, 1))] or [0]
     else:
-        sizes = list(split_size_or_sections)
-        if sum(sizes) != total:
+        sizes = [whole("split", "each size", n) for n in split_size_or_sections]
+        if sum(sizes) != total or any(n < 0 for n in sizes):
             raise ShapeError(f"split: sizes must add up to {total}; got {sizes}")
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(tensor, d, a, n) for a, n in zip(starts, sizes, strict=True))
 
 
 @tensor_method("chunk")
+@explained
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple:
     """At most ``chunks`` views of equal size along ``dim``; the last may be smaller."""
     if chunks < 1:
         raise ShapeError(f"chunk: the number of chunks must be positive; got {chunks}")
     d = dimension("chunk", dim, input.ndim)
+    if not input.ndim:
+        raise ShapeError("chunk: the tensor must have a dimension; got shape ()")
+    if input.shape[d] == 0:
+        return split(input, [0] * chunks, d)
     return split(input, max(1, -(-input.shape[d] // chunks)), d)
 
 
@@ -219,7 +250,34 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             raise ShapeError(
                 f"cat: shapes must agree except in dim {dim}; got {[x.shape for x in tensors]}"
             )
-    return Concatenate(d)(*shaped)
+    y = Concatenate(d)(*shaped)
+    kinds = [x.dtype for x in tensors]  # those without elements have a say, too
+    return y if len(shaped) == len(tensors) else y.to(reduce(dtypes.promote_types, kinds))
+
+
+@tensor_method("diff")
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Differences of neighbours along ``dim``, n times: x[1:] - x[:-1]. (N, M) -> (N, M - n).
+
+    prepend, append: joined to x before. Of bools, whether neighbours differ.
+    """
+    if n < 0:
+        raise ValueError(f"diff: n must be at least 0; got {n}")
+    d = dimension("diff", dim, input.ndim)
+    if input.ndim == 0:
+        raise ShapeError("diff: needs at least one dimension; got a tensor of shape ()")
+    if n == 0:
+        return input
+    parts = [x for x in (prepend, input, append) if x is not None]
+    y = cat(parts, d) if len(parts) > 1 else input
+    for _ in range(min(n, y.shape[d])):
+        count = y.shape[d] - 1
+        late, early = narrow(y, d, 1, count), narrow(y, d, 0, count)
+        y = late != early if y.dtype == dtypes._bool else late - early
+    return y
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from lucid.errors import ShapeError
-from lucid.op import Op, check_reduction, reduced
+from lucid.op import Op, casts, check_reduction, reduced
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
@@ -95,6 +95,7 @@ class KlDiv(Op):
         return -dy * p, dt
 
 
+@casts(cpu="float32", cuda="refused")
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -120,6 +121,7 @@ def binary_cross_entropy(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+@casts(cpu="float32", cuda="float32")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -143,6 +145,7 @@ def binary_cross_entropy_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+@casts(cpu="float32", cuda="float32")
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
@@ -187,6 +190,7 @@ def gaussian_nll_loss(
     return reduced(losses, reduction)
 
 
+@casts(cpu="float32", cuda="float32")
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

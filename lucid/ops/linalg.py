@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
-from lucid.errors import ShapeError
-from lucid.op import Op, one_dtype
+from lucid.errors import DTypeError, ShapeError
+from lucid.op import Op, casts, one_dtype
+from lucid.op.arguments import shown
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -48,13 +50,18 @@ class MatMul(Op):
         return da, db
 
 
+def _rows(x: Any) -> Any:
+    """A tensor, or an array, as a matrix of its last dimension's rows."""
+    return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
+
+
 class Linear(Op):
     """x @ w.T + b over the last dimension, as one matrix product whatever x's shape."""
 
     def forward(self, x, w, b):
         if self.needs:
             self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = self.xp.matmul(x.reshape(-1, x.shape[-1]), w.T)
+        y = self.xp.matmul(_rows(x), w.T)
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], w.shape[0])
@@ -62,17 +69,17 @@ class Linear(Op):
     def forward_cuda(self, x, w, b):
         if self.needs:
             self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = self.device.kernels.matmul(x.reshape(-1, x.shape[-1]), w.T, b)
+        y = self.device.kernels.matmul(_rows(x), w.T, b)
         return y.reshape(*x.shape[:-1], w.shape[0])
 
     def backward(self, dy):
         x, w = self.saved
-        flat = dy.reshape(-1, dy.shape[-1])
+        flat = _rows(dy)
         dx = dw = db = None
         if self.needs[0]:
             dx = MatMul()(flat, w).reshape(self.shapes[0])
         if self.needs[1]:
-            dw = MatMul()(flat.t(), x.reshape(-1, x.shape[-1]))
+            dw = MatMul()(flat.t(), _rows(x))
         if self.needs[2]:
             db = flat.sum(0)
         return dx, dw, db
@@ -83,6 +90,7 @@ def _refuse(name: str, rule: str, *tensors: Tensor) -> ShapeError:
 
 
 @tensor_method("matmul", "__matmul__")
+@casts(cpu="lower", cuda="lower")
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; vectors are a row on the left and a column on the right.
 
@@ -112,6 +120,7 @@ def _rmatmul(self: Tensor, other: Tensor) -> Tensor:
 
 
 @tensor_method("mm")
+@casts(cpu="lower", cuda="lower")
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices. (M, K), (K, N) -> (M, N)."""
     if input.ndim != 2 or mat2.ndim != 2:
@@ -120,6 +129,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @tensor_method("bmm")
+@casts(cpu="lower", cuda="lower")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """A batch of matrix products. (B, M, K), (B, K, N) -> (B, M, N)."""
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
@@ -128,6 +138,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @tensor_method("mv")
+@casts(cpu="own", cuda="lower")
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """A matrix times a vector. (M, K), (K,) -> (M,)."""
     if input.ndim != 2 or vec.ndim != 1:
@@ -136,6 +147,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 
 @tensor_method("dot")
+@casts(cpu="own", cuda="widest")
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The sum of the products of two vectors' elements. (K,), (K,) -> ()."""
     if input.ndim != 1 or tensor.ndim != 1:
@@ -152,6 +164,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 @tensor_method("addmm")
+@casts(cpu="lower", cuda="lower")
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -160,12 +173,14 @@ def addmm(
 
 
 @tensor_method("addmv")
+@casts(cpu="own", cuda="lower")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     return input * beta + mv(mat, vec) * alpha
 
 
 @tensor_method("baddbmm")
+@casts(cpu="lower", cuda="lower")
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -173,9 +188,18 @@ def baddbmm(
     return input * beta + bmm(batch1, batch2) * alpha
 
 
+@casts(cpu="lower", cuda="lower")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input @ weight.T + bias. x: (*, in), w: (out, in), b: (out,) -> y: (*, out)."""
+    """input @ weight.T + bias. x: (*, in), w: (out, in), b: (out,) -> y: (*, out).
+
+    One row of weights, w: (in,), gives y: (*).
+    """
     one_dtype("linear", input, weight, bias)
+    if weight.ndim == 1 and (bias is None or bias.ndim == 0):
+        y = matmul(input, weight)
+        return y if bias is None else y + bias
+    if weight.ndim == 0:
+        raise ShapeError("linear: weight must be (out, in) or (in,); got shape ()")
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: the last dimension of the input must be the weight's {weight.shape[-1]} input"
@@ -186,6 +210,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return Linear()(input, weight, bias)
 
 
+@casts(cuda="widest")
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sum of products over the dimensions ``dims``: a number of them, or two lists."""
     if isinstance(dims, int):
@@ -205,6 +230,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return matmul(rows, columns).reshape(shape)
 
 
+@casts(cpu="lower", cuda="lower")
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products by Einstein's convention: ``einsum("bij,bjk->bik", x, y)``.
 
@@ -219,6 +245,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         if len(operands) == 1 and isinstance(operands[0], (list, tuple))
         else list(operands)
     )
+    if not all(isinstance(t, Tensor) for t in tensors):
+        raise DTypeError(f"einsum: operands must be Tensors; got {shown(tensors)}")
     terms, output = _parse_equation(equation, tensors)
     result, letters = _diagonals(tensors[0], terms[0])
     for i, (t, term) in enumerate(zip(tensors[1:], terms[1:], strict=True)):
@@ -238,7 +266,8 @@ def _parse_equation(equation: str, tensors: list[Tensor]) -> tuple[list[list[str
     texts = left.split(",")
     if len(texts) != len(tensors):
         raise ShapeError(
-            f"einsum: {equation!r} has {len(texts)} operands; got {len(tensors)} tensors"
+            f"einsum: there must be as many tensors as operands in {equation!r}, {len(texts)}; got"
+            f" {len(tensors)}"
         )
     most = 0
     terms = []
@@ -246,7 +275,7 @@ def _parse_equation(equation: str, tensors: list[Tensor]) -> tuple[list[list[str
         named = text.replace("...", "")
         rest = t.ndim - len(named)
         if rest < 0 or (rest and "..." not in text):
-            raise ShapeError(f"einsum: {text!r} doesn't fit a tensor of shape {t.shape}")
+            raise ShapeError(f"einsum: {text!r} must name each dimension; got shape {t.shape}")
         most = max(most, rest)
         dots = [str(i) for i in reversed(range(rest))]
         front, _, back = text.partition("...")
@@ -301,7 +330,7 @@ def _letter_sizes(a: Tensor, la: list[str], b: Tensor, lb: list[str]) -> dict[st
     for letters, t in ((la, a), (lb, b)):
         for c, n in zip(letters, t.shape, strict=True):
             if size.get(c, 1) not in (1, n) and n != 1:
-                raise ShapeError(f"einsum: {c!r} means both {size[c]} and {n}")
+                raise ShapeError(f"einsum: {c!r} must be one size; got {size[c]} and {n}")
             size[c] = max(size.get(c, 1), n) if n else 0
     return size
 

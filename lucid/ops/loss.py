@@ -16,7 +16,8 @@ from typing import Any
 
 from lucid.backend.cpu.threads import parallel_for
 from lucid.errors import ShapeError
-from lucid.op import Op, check_reduction, floating, labels, reduced
+from lucid.op import Op, casts, check_reduction, floating, labels, reduced
+from lucid.op.conventions import whole
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
@@ -175,6 +176,7 @@ class CrossEntropy(Op):
         return gradient(dy, x, target, weight, lse, divisor, *settings), None, None
 
 
+@casts(cpu="float32", cuda="float32")
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -204,6 +206,7 @@ def cross_entropy(
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     axis = labels.check(name, input, target, weight)
     weight = labels.constant(weight, input)
+    ignore_index = whole("cross_entropy", "ignore_index", ignore_index)
     return CrossEntropy(axis, ignore_index, label_smoothing, reduction)(input, target, weight)
 
 

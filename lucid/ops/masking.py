@@ -6,7 +6,8 @@ from typing import Any
 
 from lucid import dtypes
 from lucid.errors import DTypeError, ShapeError
-from lucid.op import Op, dimension, inplace
+from lucid.op import Op, as_number, dimension, inplace, whole
+from lucid.op.arguments import shown
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -104,7 +105,7 @@ class Nonzero(Op):
 
 def _mask(name: str, x: Tensor, mask: Tensor) -> Tensor:
     if not isinstance(mask, Tensor) or mask.dtype.category != 0:
-        got = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        got = mask.dtype if isinstance(mask, Tensor) else shown(mask)
         raise DTypeError(f"{name}: mask must be a bool tensor; got {got}")
     return mask
 
@@ -113,13 +114,17 @@ def _mask(name: str, x: Tensor, mask: Tensor) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: float) -> Tensor:
     """A copy with ``value`` where ``mask`` is true. mask broadcasts to x: (*) -> y: (*)."""
     if isinstance(value, Tensor):
+        if value.ndim:
+            raise ShapeError(f"masked_fill: value must be a number; got shape {value.shape}")
         return where(_mask("masked_fill", input, mask), value.to(input.dtype), input)
+    value = as_number("masked_fill", "value", value)
     return MaskedFill(value)(input, _mask("masked_fill", input, mask))
 
 
 @tensor_method("masked_fill_")
 def masked_fill_(self: Tensor, mask: Tensor, value: float) -> Tensor:
     """masked_fill, in place."""
+    value = as_number("masked_fill_", "value", value)
     return inplace(MaskedFill(value), self, _mask("masked_fill_", self, mask))
 
 
@@ -135,8 +140,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
     With the condition alone: the indices of its true elements, one tensor per dimension.
     """
-    if input is None:
+    if input is None and other is None:
         return nonzero(condition, as_tuple=True)
+    if input is None or other is None:
+        raise DTypeError(
+            "where: input and other must both be given, or neither; got"
+            f" {'other' if input is None else 'input'} alone"
+        )
     condition = _mask("where", condition, condition)
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         kind = dtypes.get_default_dtype() if float in (type(input), type(other)) else dtypes.int64
@@ -161,13 +171,19 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 @tensor_method("tril")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of matrices, zeros above ``diagonal``. x: (*, M, N) -> y: (*, M, N)."""
-    return Triangle("tril", diagonal)(input)
+    return _triangle("tril", input, diagonal)
 
 
 @tensor_method("triu")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of matrices, zeros below ``diagonal``. x: (*, M, N) -> y: (*, M, N)."""
-    return Triangle("triu", diagonal)(input)
+    return _triangle("triu", input, diagonal)
+
+
+def _triangle(name: str, x: Tensor, diagonal: int) -> Tensor:
+    if x.ndim < 2:
+        raise ShapeError(f"{name}: the input must be (*, M, N); got shape {x.shape}")
+    return Triangle(name, whole(name, "diagonal", diagonal))(x)
 
 
 @tensor_method("diagonal")
@@ -180,9 +196,9 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
 @tensor_method("diag")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """A vector as the diagonal of a matrix of zeros, or the diagonal of a matrix."""
+    """A vector as the diagonal of a matrix of zeros, or a copy of the diagonal of a matrix."""
     if input.ndim == 2:
-        return Diagonal(diagonal, 0, 1)(input)
+        return Diagonal(diagonal, 0, 1)(input).clone()
     if input.ndim != 1:
         raise ShapeError(f"diag: expected a vector or a matrix; got shape {input.shape}")
     n = input.shape[0] + abs(diagonal)

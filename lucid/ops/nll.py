@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.op import Op, check_reduction, labels, reduced
+from lucid.op import Op, casts, check_reduction, labels, reduced
+from lucid.op.conventions import whole
 from lucid.spec import spec
 from lucid.tensor import Tensor
 
@@ -70,6 +71,7 @@ class LabelWeights(Op):
         return self.xp.where(ignored, 0, weight[self.xp.where(ignored, 0, target)])
 
 
+@casts(cpu="float32", cuda="float32")
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -84,6 +86,7 @@ def nll_loss(
     reduction="none". weight and ignore_index as in cross_entropy.
     """
     check_reduction("nll_loss", reduction)
+    ignore_index = whole("nll_loss", "ignore_index", ignore_index)
     axis = labels.check("nll_loss", input, target, weight)
     weight = labels.constant(weight, input)
     losses = -PickLabel(axis, ignore_index)(input, target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.errors import ShapeError
-from lucid.op import Op, ValuesIndices, dimension
+from lucid.op import Op, ValuesIndices, casts, dimension, whole
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -40,9 +40,13 @@ class CumSum(Op):
 
     def forward(self, x):
         kind = self.xp.int64 if x.dtype.kind in "biu" else x.dtype
+        if x.ndim == 0:  # NumPy would answer one dimension
+            return x.astype(kind)
         return self.xp.cumsum(x, self.axis, dtype=kind)
 
     def backward(self, dy):
+        if dy.ndim == 0:
+            return dy
         return dy.flip(self.axis).cumsum(self.axis).flip(self.axis)
 
 
@@ -51,9 +55,9 @@ def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
 ) -> ValuesIndices:
     """The elements in order along ``dim``, and their indices; always stable. x: (*) -> (*), (*)."""
+    axis = dimension("sort", dim, input.ndim)
     if input.ndim == 0:
         return ValuesIndices(input.clone(), input.long() * 0)
-    axis = dimension("sort", dim, input.ndim)
     indices = ArgSort(axis, descending)(input)
     return ValuesIndices(input.gather(axis, indices), indices)
 
@@ -61,6 +65,7 @@ def sort(
 @tensor_method("argsort")
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that put the elements in order along ``dim``; always stable."""
+    dimension("argsort", dim, input.ndim)
     return sort(input, dim, descending).indices
 
 
@@ -70,6 +75,7 @@ def topk(
 ) -> ValuesIndices:
     """The ``k`` largest (or smallest) elements along ``dim``, in order, and their indices."""
     axis = dimension("topk", dim, input.ndim)
+    k = whole("topk", "k", k)
     size = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= size:
         raise ShapeError(
@@ -82,6 +88,7 @@ def topk(
 
 
 @tensor_method("cumsum")
+@casts(cuda="float32")
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along ``dim``; integers add up in int64. x: (*) -> y: (*)."""
     x = input if dtype is None else input.to(dtype)
@@ -89,6 +96,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 @tensor_method("cumprod")
+@casts(cuda="float32")
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running products along ``dim``. x: (*) -> y: (*).
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lucid.errors import ShapeError
-from lucid.op import Op
+from lucid.errors import DTypeError, ShapeError
+from lucid.op import Op, casts
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
@@ -116,10 +116,17 @@ def pad(
         input = ConstantPad(cropped)(input)
     amounts = tuple((max(before, 0), max(after, 0)) for before, after in amounts)
     _check_reach(mode, amounts, input.shape)
+    return Extend(amounts, mode)(input) if mode == "circular" else _extend(input, amounts, mode)
+
+
+@casts(cpu="float32")
+def _extend(input: Tensor, amounts: Amounts, mode: str) -> Tensor:
     return Extend(amounts, mode)(input)
 
 
 def _amounts(pad: Sequence[int], shape: tuple[int, ...]) -> Amounts:
+    if isinstance(pad, str):
+        raise DTypeError(f"pad: the amounts must be ints; got {pad!r:.60}")
     if len(pad) % 2 or len(pad) > 2 * len(shape):
         raise ShapeError(
             f"pad: the amounts must be pairs (before, after), from the last dimension on, at most"

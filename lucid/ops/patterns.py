@@ -7,6 +7,9 @@ from typing import Any
 
 from lucid import dtypes
 from lucid.backend import resolve
+from lucid.errors import DTypeError, ShapeError
+from lucid.op import whole
+from lucid.op.arguments import shown
 from lucid.tensor import Tensor
 
 __all__ = [
@@ -21,7 +24,7 @@ __all__ = [
 
 
 def arange(
-    start: float,
+    start: float | None = None,
     end: float | None = None,
     step: float = 1,
     *,
@@ -36,8 +39,16 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    start = 0 if start is None else start
+    for what, value in (("start", start), ("end", end), ("step", step)):
+        if not hasattr(value, "__float__") and value is not None:
+            raise DTypeError(f"arange: {what} must be a number; got {value!r:.60}")
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"arange: {what} must be finite; got {value}")
+    if end is None:
+        raise ValueError("arange: where to end is needed; got no number. Hint: arange(3)")
     if step == 0:
-        raise ValueError("arange: step must not be 0")
+        raise ValueError(f"arange: step must not be 0; got {step}")
     if (end - start) * step < 0:
         raise ValueError(
             f"arange: step must lead from start to end; got start={start}, end={end}, step={step}"
@@ -97,6 +108,8 @@ def eye(
     """Ones on the diagonal of an (n, m) matrix, zeros elsewhere; square by default."""
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     where = resolve(device)
+    if whole("eye", "n", n) < 0 or m is not None and whole("eye", "m", m) < 0:
+        raise ShapeError(f"eye: sizes must not be negative; got n={n}, m={m}")
     t = Tensor._wrap(where.xp.eye(n, m).astype(kind.numpy), where)
     return t.requires_grad_() if requires_grad else t
 
@@ -110,6 +123,10 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         if len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
         else list(tensors)
     )
+    if not vectors or any(not isinstance(v, Tensor) or v.ndim > 1 for v in vectors):
+        raise (ShapeError if all(isinstance(v, Tensor) for v in vectors) else DTypeError)(
+            f"meshgrid: expected vectors, at least one; got {shown(vectors)}"
+        )
     swap = indexing == "xy" and len(vectors) > 1
     if swap:
         vectors[0], vectors[1] = vectors[1], vectors[0]
@@ -120,7 +137,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         grids.append(lined.expand(shape))
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
-        grids = [g.transpose(0, 1) for g in grids]
     return tuple(grids)
 
 

@@ -10,8 +10,9 @@ from math import inf
 from typing import Any
 
 from lucid.errors import ShapeError
-from lucid.op import Op
+from lucid.op import Op, casts
 from lucid.op import inplace as write
+from lucid.op.conventions import as_number
 from lucid.op.pointwise import Pointwise
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
@@ -219,7 +220,7 @@ def relu_(input: Tensor) -> Tensor:
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x, 0), 6). x: (*) -> y: (*)."""
-    return _apply(Hardtanh(0.0, 6.0), input, inplace)
+    return _limited(input, 0.0, 6.0, inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -233,6 +234,7 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 
 @tensor_method("prelu")
+@casts(cpu="lower", cuda="lower")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, elsewhere weight * x, with one weight or one per channel (dim 1).
 
@@ -255,7 +257,14 @@ def hardtanh(
     """min(max(x, min_val), max_val). x: (*) -> y: (*)."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val must not be above max_val; got {min_val}, {max_val}")
-    return _apply(Hardtanh(min_val, max_val), input, inplace)
+    return _limited(input, min_val, max_val, inplace)
+
+
+def _limited(x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+    """Integers stay integers, and so do their limits."""
+    if x.is_floating_point():
+        return _apply(Hardtanh(low, high), x, inplace)
+    return x.clamp_(int(low), int(high)) if inplace else x.clamp(int(low), int(high))
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -287,6 +296,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > threshold, else value. x: (*) -> y: (*)."""
+    value = as_number("threshold", "value", value)
     return _apply(Threshold(threshold, value), input, inplace)
 
 

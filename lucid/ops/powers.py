@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.op import Op, inplace
+from lucid.op import Op, casts, inplace
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -40,6 +40,8 @@ class Pow(Op):
 
     def forward(self, a, b):
         y = self.xp.power(a, b)
+        if y.dtype.name == "int8" and getattr(a, "dtype", y.dtype).kind == "b":
+            y = y.astype(bool)  # NumPy's power of bools is int8
         self.save(a, b, y)
         return y
 
@@ -63,6 +65,7 @@ def _full(value: Any, op: Op) -> Tensor:
 
 
 @tensor_method("pow", "__pow__")
+@casts(cuda="float32")
 def pow(input: Number, exponent: Number) -> Tensor:
     """input to the power ``exponent``. Shapes broadcast."""
     if isinstance(exponent, (int, float)) and isinstance(input, Tensor):
@@ -79,6 +82,7 @@ def pow(input: Number, exponent: Number) -> Tensor:
 
 
 @tensor_method("__rpow__")
+@casts(cuda="float32")
 def _rpow(input: Tensor, other: Number) -> Tensor:
     return Pow()(other, input)
 

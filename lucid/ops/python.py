@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lucid.errors import DTypeError, GradError, ShapeError
+from lucid.backend import dlpack
+from lucid.errors import DTypeError, ExportError, GradError, ShapeError
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = []
@@ -49,22 +50,62 @@ def _tolist(self: Tensor) -> Any:
 
 @tensor_method("__array__")
 def _as_array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    """What NumPy's functions see: the memory itself, or another dtype's copy of it."""
     array = self.numpy()
     if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError(
+                f"__array__: {self.dtype} can't be read as {dtype} without a copy; got copy=False"
+            )
         return array.astype(dtype)
     return array.copy() if copy else array
 
 
 @tensor_method("__dlpack__")
-def _dlpack(self: Tensor, **kwargs: Any) -> Any:
+def _dlpack(
+    self: Tensor,
+    *,
+    stream: int | None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+) -> Any:
+    """A DLPack capsule of this memory, as the array API asks for it; bfloat16 too.
+
+    ``stream``: the CUDA stream that will read, by its number; it waits for the tensor's. -1: it
+    needs no waiting. None on the CPU. ``dl_device``: (1, 0) takes a copy of a CUDA tensor.
+    """
     if self.requires_grad:
-        raise GradError("__dlpack__: this tensor requires grad. Hint: use .detach()")
-    return self._array.__dlpack__(**kwargs)
+        raise ExportError(
+            "__dlpack__: this tensor requires grad, and other libraries can't carry that."
+            " Hint: use .detach()"
+        )
+    here = self.__dlpack_device__()
+    if dl_device is not None and tuple(map(int, dl_device)) != here:
+        if int(dl_device[0]) != dlpack.CPU or copy is False:
+            raise ExportError(
+                f"__dlpack__: the memory is on DLPack's device {here}; it can't be had on"
+                f" {tuple(map(int, dl_device))}{' without a copy' if copy is False else ''}."
+                " Hint: use .to(device)"
+            )
+        return self.cpu().__dlpack__(max_version=max_version)
+    if copy:
+        self = self.clone()
+    wishes: dict[str, Any] = {"stream": stream}
+    if self._device.type == "cpu":
+        if stream not in (None, -1):
+            raise ExportError(f"__dlpack__: the CPU has no streams; got stream={stream}")
+        wishes["stream"] = None
+    if max_version is not None:
+        wishes["max_version"] = max_version
+    return dlpack.export(self._array, self._device, **wishes)
 
 
 @tensor_method("__dlpack_device__")
-def _dlpack_device(self: Tensor) -> Any:
-    return self._array.__dlpack_device__()
+def _dlpack_device(self: Tensor) -> tuple[int, int]:
+    """DLPack's (device type, index): (1, 0) for the CPU, (2, n) for cuda:n."""
+    kind, index = self._array.__dlpack_device__()
+    return int(kind), int(index)
 
 
 @tensor_method("__float__")
@@ -81,6 +122,8 @@ def _int(self: Tensor) -> int:
 def _index(self: Tensor) -> int:
     if self.dtype.category == 2:
         raise DTypeError(f"index: only integer tensors can be an index; got {self.dtype}")
+    if self._array.size != 1:
+        raise DTypeError(f"index: only one integer can be an index; got shape {self.shape}")
     return int(self.item())
 
 
@@ -88,7 +131,7 @@ def _index(self: Tensor) -> int:
 def _bool(self: Tensor) -> bool:
     if self._array.size != 1:
         raise ShapeError(
-            f"bool: the truth of a tensor of shape {self.shape} is ambiguous."
+            f"bool: the truth of several elements, or of none, is ambiguous; got {self.shape}."
             " Hint: use .any() or .all()"
         )
     return bool(self.item())
@@ -97,7 +140,7 @@ def _bool(self: Tensor) -> bool:
 @tensor_method("__len__")
 def _len(self: Tensor) -> int:
     if self.ndim == 0:
-        raise DTypeError("len: a 0-d tensor has no length")
+        raise DTypeError("len: the tensor must have a dimension; got shape ()")
     return self.shape[0]
 
 
@@ -110,7 +153,7 @@ def _iter(self: Tensor) -> Iterator[Tensor]:
 
 @tensor_method("__contains__")
 def _contains(self: Tensor, value: Any) -> bool:
-    return bool((self == value).any())
+    return bool(self.eq(value).any())
 
 
 @tensor_method("__format__")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lucid import dtypes
-from lucid.op import Dims, Op, dimensions, undo_reduction
+from lucid.op import Dims, Op, casts, dimensions, undo_reduction
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -94,6 +94,7 @@ def _convert(x: Tensor, dtype: Any) -> Tensor:
 
 
 @tensor_method("sum")
+@casts(cuda="float32")
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Add up the elements, all of them or along ``dim``. Integers add up to int64.
 
@@ -113,6 +114,7 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
 
 @tensor_method("prod")
+@casts(cpu="float32", cuda="float32")
 def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Multiply the elements, all of them or along ``dim``. The gradient is right at zeros too.
 
@@ -124,13 +126,15 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 @tensor_method("any")
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether at least one element is nonzero, of all or along ``dim``."""
-    return Truth("any", dimensions("any", dim, input.ndim), keepdim)(input)
+    y = Truth("any", dimensions("any", dim, input.ndim), keepdim)(input)
+    return y.to(dtypes.uint8) if input.dtype is dtypes.uint8 else y  # PyTorch's older bool
 
 
 @tensor_method("all")
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether every element is nonzero, of all or along ``dim``."""
-    return Truth("all", dimensions("all", dim, input.ndim), keepdim)(input)
+    y = Truth("all", dimensions("all", dim, input.ndim), keepdim)(input)
+    return y.to(dtypes.uint8) if input.dtype is dtypes.uint8 else y  # PyTorch's older bool
 
 
 @tensor_method("count_nonzero")

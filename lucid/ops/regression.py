@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from lucid.errors import ShapeError
-from lucid.op import Op, check_reduction, reduced
+from lucid.errors import ShapeError, warn
+from lucid.op import Op, casts, check_reduction, reduced
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
@@ -76,10 +75,9 @@ class Huber(_Distance):
 def _check(name: str, x: Tensor, t: Tensor, reduction: str, weight: Tensor | None = None) -> None:
     check_reduction(name, reduction)
     if x.shape != t.shape:
-        warnings.warn(
+        warn(
             f"{name}: input {x.shape} and target {t.shape} are broadcast; the same shape was"
-            " probably meant. Hint: reshape one of them",
-            stacklevel=3,
+            " probably meant. Hint: reshape one of them"
         )
     if weight is not None and weight.shape != x.shape:
         raise ShapeError(
@@ -87,6 +85,7 @@ def _check(name: str, x: Tensor, t: Tensor, reduction: str, weight: Tensor | Non
         )
 
 
+@casts(cpu="float32", cuda="float32")
 def mse_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
@@ -101,6 +100,7 @@ def mse_loss(
     return _weighted(SquaredError, input, target, reduction, weight)
 
 
+@casts(cpu="float32", cuda="float32")
 def l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
 ) -> Tensor:
@@ -121,6 +121,7 @@ def _weighted(op: Any, x: Tensor, t: Tensor, reduction: str, weight: Tensor | No
     return losses if reduction == "none" else losses.sum()
 
 
+@casts(cpu="float32", cuda="float32")
 def smooth_l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
@@ -129,13 +130,14 @@ def smooth_l1_loss(
     beta = 0 is l1_loss. Girshick, Fast R-CNN, 2015.
     """
     _check("smooth_l1_loss", input, target, reduction)
-    if beta < 0:
+    if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative; got {beta}")
     if beta == 0:
         return AbsoluteError(reduction)(input, target)
     return Huber(reduction, beta, 1 / beta)(input, target)
 
 
+@casts(cpu="float32", cuda="float32")
 def huber_loss(
     input: Tensor,
     target: Tensor,
@@ -148,7 +150,7 @@ def huber_loss(
     ``weight`` (*) multiplies the losses; the mean stays the plain one, as in PyTorch.
     """
     _check("huber_loss", input, target, reduction, weight)
-    if delta <= 0:
+    if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive; got {delta}")
     if weight is None:
         return Huber(reduction, delta, 1.0)(input, target)

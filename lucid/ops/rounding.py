@@ -11,6 +11,10 @@ from lucid.tensor import Tensor, tensor_method
 __all__ = [
     "ceil",
     "clamp",
+    "clamp_max",
+    "clamp_max_",
+    "clamp_min",
+    "clamp_min_",
     "clip",
     "floor",
     "frac",
@@ -28,9 +32,16 @@ class Step(Op):
 
     function: str
 
+    def label(self):
+        return "round" if self.function == "rint" else self.function
+
     def forward(self, x):
         if x.dtype.kind in "iub" and self.function != "sign":
             return x.copy()
+        if self.function == "sign":
+            if x.dtype.kind in "ub":  # NumPy knows no sign of bools
+                return (x != 0).astype(x.dtype)
+            return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)  # 0 for NaN, as in PyTorch
         return getattr(self.xp, self.function)(x)
 
     def backward(self, dy):
@@ -63,6 +74,9 @@ class Extreme(Op):
 
     function: str
     broadcasts = True
+
+    def label(self):
+        return self.function
 
     def forward(self, a, b):
         self.save(a, b)
@@ -158,6 +172,30 @@ def nan_to_num(
     return NanToNum(nan, posinf, neginf)(input)
 
 
+@tensor_method("clamp_min")
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """Each element, but at least ``min``, a number or tensor. x: (*) -> y: (*)."""
+    return clamp(input, min)
+
+
+@tensor_method("clamp_max")
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """Each element, but at most ``max``, a number or tensor. x: (*) -> y: (*)."""
+    return clamp(input, None, max)
+
+
+@tensor_method("clamp_min_")
+def clamp_min_(self: Tensor, min: float) -> Tensor:
+    """clamp_min, in place."""
+    return inplace(Clamp(min, None), self)
+
+
+@tensor_method("clamp_max_")
+def clamp_max_(self: Tensor, max: float) -> Tensor:
+    """clamp_max, in place."""
+    return inplace(Clamp(None, max), self)
+
+
 @tensor_method("clamp_", "clip_")
 def clamp_(self: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """clamp, in place."""
@@ -199,6 +237,18 @@ spec(round, cases=_shapes, reference=lambda np, x: np.round(x))
 
 spec(sign, cases=_shapes, reference=lambda np, x: np.sign(x))
 
+
+spec(
+    clamp_min,
+    cases=[Case([(3, 4)], {"min": -0.5})],
+    reference=lambda np, x, min: np.maximum(x, min),
+)
+
+spec(
+    clamp_max,
+    cases=[Case([(3, 4)], {"max": 0.5})],
+    reference=lambda np, x, max: np.minimum(x, max),
+)
 
 spec(
     clamp,

@@ -13,7 +13,7 @@ from typing import Any
 from lucid import dtypes, random
 from lucid.backend import Device, resolve
 from lucid.errors import DTypeError, ShapeError
-from lucid.op.conventions import sizes
+from lucid.op.conventions import as_number, sizes
 from lucid.op.drawing import affine, draw, integers
 from lucid.random import Generator
 from lucid.spec import Case, spec
@@ -45,47 +45,61 @@ def _floating(
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1). ``rand(2, 3)`` -> (2, 3)."""
-    return _floating("rand", "uniform", size, dtype, device, requires_grad, generator)
+    given = sizes if size is None else (size,)
+    return _floating("rand", "uniform", given, dtype, device, requires_grad, generator)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    *sizes: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None,
+    device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Normal numbers with mean 0 and variance 1. ``randn(2, 3)`` -> (2, 3)."""
-    return _floating("randn", "normal", size, dtype, device, requires_grad, generator)
+    given = sizes if size is None else (size,)
+    return _floating("randn", "normal", given, dtype, device, requires_grad, generator)
 
 
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """``rand`` with the input's shape, dtype and device."""
-    return rand(
+    """``rand`` with the input's shape, dtype, device and memory order."""
+    t = rand(
         *input.shape,
         generator=generator,
         dtype=dtype or input.dtype,
         device=input.device if device is None else device,
-        requires_grad=requires_grad,
     )
+    return _as_laid_out(t, input, memory_format, requires_grad)
 
 
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
+    requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """``randn`` with the input's shape, dtype and device."""
-    return randn(
+    """``randn`` with the input's shape, dtype, device and memory order."""
+    t = randn(
         *input.shape,
         generator=generator,
         dtype=dtype or input.dtype,
         device=input.device if device is None else device,
-        requires_grad=requires_grad,
     )
+    return _as_laid_out(t, input, memory_format, requires_grad)
+
+
+def _as_laid_out(t: Tensor, model: Tensor, memory_format: Any, requires_grad: bool) -> Tensor:
+    """The numbers drawn, which belong to logical positions, in the model's order of memory."""
+    if memory_format is not None and memory_format.name != "preserve_format":
+        t = t.contiguous(memory_format=memory_format)
+    elif not model.is_contiguous():
+        xp = t._device.xp
+        array = xp.empty_like(model._array, dtype=t._array.dtype)
+        array[...] = t._device.asarray(t._array)
+        t = Tensor._wrap(array, t._device)
+    return t.requires_grad_() if requires_grad else t
 
 
 def randint(
@@ -108,29 +122,31 @@ def randint(
 
 def randint_like(
     input: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None,
-    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """``randint`` with the input's shape, dtype and device."""
-    return randint(
+    """``randint`` with the input's shape, dtype, device and memory order."""
+    t = randint(
         low,
         high,
         input.shape,
         generator=generator,
         dtype=dtype or input.dtype,
         device=input.device if device is None else device,
-        requires_grad=requires_grad,
     )
+    return _as_laid_out(t, input, memory_format, requires_grad)
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None
-) -> Tensor:
+    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """0 … n-1 in random order. -> (n,) int64."""
     (n,) = _shape("randperm", (n,))
     where = resolve(device)
     chosen = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     order = draw("permutation", n, None, where, generator)
-    return Tensor._wrap(order.astype(chosen.numpy), where)
+    t = Tensor._wrap(order.astype(chosen.numpy), where)
+    return t.requires_grad_() if requires_grad else t
 
 
 def normal(
@@ -141,11 +157,18 @@ def normal(
     tensors = [t for t in (mean, std) if isinstance(t, Tensor)]
     if not tensors:
         if size is None:
-            raise ShapeError("normal: size is needed when mean and std are numbers")
-        if std < 0:
+            raise ShapeError(
+                "normal: size is needed when mean and std are numbers; got"
+                f" mean={mean!r}, std={std!r}"
+            )
+        mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std)
+        if not std >= 0:
             raise ValueError(f"normal: std must not be negative; got {std}")
         t = randn(size, generator=generator, dtype=dtype, device=device)
         return Tensor._wrap(affine(t._array, std, mean), t._device)
+    for what, value in (("mean", mean), ("std", std)):
+        if not isinstance(value, Tensor):
+            as_number("normal", what, value)
     like = tensors[0] if len(tensors) == 1 else mean + std
     return randn_like(like, generator=generator) * std + mean
 

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lucid import dtypes
 from lucid.errors import ShapeError
-from lucid.op import Op, dimension, sizes
+from lucid.op import Op, dimension, dimensions, explained, sizes
+from lucid.op.conventions import several
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method, tensor_property
 
@@ -69,6 +71,18 @@ class Expand(Op):
         return dy
 
 
+class Reinterpret(Op):
+    """The same bytes as another type."""
+
+    target: dtypes.dtype
+    is_view = True
+    differentiable = False
+    upcasts = promotes = False
+
+    def forward(self, x):
+        return x.view(self.target.numpy)
+
+
 def _infer(name: str, shape: tuple[int, ...], numel: int, source: tuple[int, ...]) -> tuple:
     """``shape`` with its one -1 worked out."""
     if shape.count(-1) == 1:
@@ -77,7 +91,8 @@ def _infer(name: str, shape: tuple[int, ...], numel: int, source: tuple[int, ...
             shape = tuple(numel // known if n == -1 else n for n in shape)
     if any(n < 0 for n in shape) or math.prod(shape) != numel:
         raise ShapeError(
-            f"{name}: shape {shape} doesn't fit the {numel} elements of a tensor of shape {source}"
+            f"{name}: shape {shape} doesn't fit the {numel} elements; got a tensor of shape"
+            f" {source}"
         )
     return shape
 
@@ -99,15 +114,31 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 @tensor_method("view")
 def _view(self: Tensor, *shape: Any) -> Tensor:
-    """reshape that never copies: an error if the memory order does not allow a view."""
+    """reshape that never copies: an error if the memory order does not allow a view.
+
+    ``x.view(dtype)`` reads the same bytes as another type, along the last dimension.
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return _reinterpret(self, shape[0])
     wanted = _infer("view", sizes("view", shape), self.numel(), self.shape)
     y = Reshape(wanted)(self)
     if self.numel() and y._base is None:
         raise ShapeError(
-            f"view: a tensor of shape {self.shape} with strides {self.stride()} can't be seen as"
-            f" {wanted} without a copy. Hint: use .reshape()"
+            f"view: as {wanted} this tensor can't be seen without a copy; got shape {self.shape}"
+            f" with strides {self.stride()}. Hint: use .reshape()"
         )
     return y
+
+
+def _reinterpret(x: Tensor, dtype: dtypes.dtype) -> Tensor:
+    old, new = x.element_size(), dtype.itemsize
+    fits = old == new or (x.ndim and x.stride(-1) == 1 and x.shape[-1] * old % new == 0)
+    if not fits:
+        raise ShapeError(
+            f"view: {x.dtype} can be seen as {dtype} where the last dimension has no gaps, and a"
+            f" whole number of them; got shape {x.shape}, strides {x.stride()}"
+        )
+    return Reinterpret(dtype)(x)
 
 
 @tensor_method("view_as")
@@ -222,9 +253,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     if dim is None:
         gone = set(range(input.ndim))
     else:
-        gone = {
-            dimension("squeeze", d, input.ndim) for d in ([dim] if isinstance(dim, int) else dim)
-        }
+        dims = dim if isinstance(dim, int) else several("squeeze", "dim", dim)
+        gone = set(dimensions("squeeze", dims, input.ndim) or ())
     return Reshape(tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in gone))(input)
 
 
@@ -238,27 +268,32 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 @tensor_method("expand")
 def _expand(self: Tensor, *size: Any) -> Tensor:
     """A view in which dimensions of size 1 are repeated; -1 keeps a size. Takes no memory."""
-    shape = sizes("expand", size)
-    extra = len(shape) - self.ndim
-    wanted = tuple(
-        self.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(shape)
-    )
-    fits = extra >= 0 and all(n in (1, wanted[i + extra]) for i, n in enumerate(self.shape))
+    return _expanded("expand", self, sizes("expand", size))
+
+
+def _expanded(name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    extra = len(shape) - x.ndim
+    wanted = tuple(x.shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(shape))
+    fits = extra >= 0 and all(n in (1, wanted[i + extra]) for i, n in enumerate(x.shape))
     if not fits or any(n < 0 for n in wanted):
-        raise ShapeError(f"expand: a tensor of shape {self.shape} can't be expanded to {shape}")
-    return Expand(wanted)(self)
+        raise ShapeError(
+            f"{name}: sizes must be equal, counted from the last dimension, or 1 in the tensor; got"
+            f" shape {x.shape} for {shape}"
+        )
+    return Expand(wanted)(x)
 
 
 @tensor_method("expand_as")
+@explained
 def _expand_as(self: Tensor, other: Tensor) -> Tensor:
     """expand to the shape of ``other``."""
-    return _expand(self, other.shape)
+    return _expanded("expand_as", self, other.shape)
 
 
 @tensor_method("broadcast_to")
 def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     """A view of ``shape`` in which dimensions of size 1 are repeated. Takes no memory."""
-    return _expand(input, tuple(shape))
+    return _expanded("broadcast_to", input, tuple(shape))
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:

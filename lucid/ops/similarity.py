@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from lucid.op import casts
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor
 
 __all__ = ["cosine_similarity", "pairwise_distance"]
 
 
+@casts(cuda="float32")
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 · x2 / (|x1| |x2|) along ``dim``; lengths count as at least eps. Shapes broadcast.
 

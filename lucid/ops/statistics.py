@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lucid.errors import DTypeError
-from lucid.op import Dims, Op, dimensions, floating, undo_reduction
+from lucid.op import Dims, Op, casts, dimensions, explained, floating, undo_reduction
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -59,6 +59,7 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 
 
 @tensor_method("var")
+@casts(cuda="own")
 def var(
     input: Tensor,
     dim: Dims = None,
@@ -88,6 +89,7 @@ def var(
 
 
 @tensor_method("std")
+@explained
 def std(
     input: Tensor,
     dim: Dims = None,
@@ -96,8 +98,21 @@ def std(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """The standard deviation: the square root of ``var`` with the same arguments."""
-    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()
+    """The standard deviation: the square root of ``var`` with the same arguments.
+
+    Where all elements are equal the slope is taken as 0.
+    """
+    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def _root(squares: Tensor) -> Tensor:
+    """The square root with slope 0 at 0, where its own is infinite."""
+    if not squares.requires_grad:
+        return squares.sqrt()
+    zero = squares == 0
+    if not bool(zero.any()):
+        return squares.sqrt()
+    return squares.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)
 
 
 def var_mean(
@@ -115,6 +130,7 @@ def std_mean(
 
 
 @tensor_method("logsumexp")
+@casts(cuda="float32")
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along ``dim``, without overflow.
 
@@ -131,17 +147,18 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 
 @tensor_method("norm")
+@casts(cuda="float32")
 def norm(
-    input: Tensor, p: float | str | None = 2, dim: Dims = None, keepdim: bool = False
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: Any = None,
 ) -> Tensor:
-    """The p-norm (sum |x|^p)^(1/p), of all elements or along ``dim``; p may be inf or "fro"."""
+    """The p-norm (sum |x|^p)^(1/p), of all elements or along ``dim``; p may be inf or "fro" (2)."""
+    input = _convert(input, dtype)
     if p in (None, "fro", 2):
-        squares = (input * input).sum(dim, keepdim)
-        y = squares.sqrt()
-        zero = squares == 0  # the slope of sqrt at 0 is infinite; the norm's is taken as 0
-        if y.requires_grad and bool(zero.any()):
-            return (squares + zero.to(y.dtype)).sqrt() * (1 - zero.to(y.dtype))
-        return y
+        return _root((input * input).sum(dim, keepdim))
     if isinstance(p, str):
         raise ValueError(f'norm: p must be a number, inf or "fro"; got {p!r}')
     size = input.abs()

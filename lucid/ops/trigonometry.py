@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lucid.op import Op, inplace_method
+from lucid.op import Op, casts, inplace_method
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
 
@@ -75,18 +75,21 @@ def cos(input: Tensor) -> Tensor:
 
 
 @tensor_method("tan")
+@casts(cuda="float32")
 def tan(input: Tensor) -> Tensor:
     """The tangent of an angle in radians. x: (*) -> y: (*)."""
     return Trigonometric("tan")(input)
 
 
 @tensor_method("asin")
+@casts(cuda="float32")
 def asin(input: Tensor) -> Tensor:
     """The angle in radians whose sine is x; nan outside [-1, 1]. x: (*) -> y: (*)."""
     return Trigonometric("arcsin")(input)
 
 
 @tensor_method("acos")
+@casts(cuda="float32")
 def acos(input: Tensor) -> Tensor:
     """The angle in radians whose cosine is x; nan outside [-1, 1]. x: (*) -> y: (*)."""
     return Trigonometric("arccos")(input)
@@ -99,18 +102,21 @@ def atan(input: Tensor) -> Tensor:
 
 
 @tensor_method("sinh")
+@casts(cuda="float32")
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine. x: (*) -> y: (*)."""
     return Trigonometric("sinh")(input)
 
 
 @tensor_method("cosh")
+@casts(cuda="float32")
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine. x: (*) -> y: (*)."""
     return Trigonometric("cosh")(input)
 
 
 @tensor_method("atan2")
+@casts(cuda="widest")
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle in radians of the point (other, input), in (-pi, pi]. Shapes broadcast."""
     return Atan2()(input, other)

@@ -1,4 +1,4 @@
-"""PyTorch's utils namespace: ``data`` and ``checkpoint``, imported when first used."""
+"""PyTorch's utils namespace: its modules are imported when they are first used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from types import ModuleType
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in ("checkpoint", "data"):
+    if name in ("checkpoint", "data", "dlpack", "model_zoo"):
         return import_module(f"lucid.utils.{name}")
     raise AttributeError(f"module 'lucid.utils' has no attribute {name!r}")

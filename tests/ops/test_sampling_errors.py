@@ -56,7 +56,7 @@ ERRORS = [
     (
         lambda: lucid.empty(2).bernoulli_(1.5),
         ValueError,
-        "bernoulli: p must be in [0, 1]; got 1.5",
+        "bernoulli_: p must be in [0, 1]; got 1.5",
     ),
     (
         lambda: lucid.bernoulli(lucid.tensor([0.5, math.nan])),
