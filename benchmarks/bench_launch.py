@@ -2,11 +2,15 @@
 
 The budget is 3 us. Without a GPU the driver is a stub that returns at once, and the
 arrays are stubs with CuPy's attributes, so what is measured is the launcher and nothing else: no
-figure of any GPU. With one, the same launches go to it, beside CuPy's own RawKernel call.
+figure of any GPU. With one, the same launches go to it, beside CuPy's own RawKernel call. "bare" is
+what no launcher can spare, measured in the same rounds: packing values that are ready, and the call
+of the driver; no argument is looked at.
 """
 
 import importlib
+import statistics
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -16,6 +20,9 @@ import lucid
 from benchmarks import harness
 from lucid.backend.cuda import availability, kernel
 from lucid.backend.cuda.kernel import Kernel
+from lucid.backend.cuda.signature import Arguments
+
+BARE = "bare"
 
 SIGNATURES = {
     "bernoulli_affine, 12 arguments": (
@@ -25,12 +32,16 @@ SIGNATURES = {
     ),
     "three arrays and a number": ("const T* a, const T* b, T* y, i64 n", (4,)),
 }
+# Times the bare call: 4.8 to 6.1, and 5.6 to 6.7, were measured on idle and on crowded cores. Idle,
+# the bare call took 0.33 us and 0.25 us, so these are limits of 2.2 us and 1.8 us.
+MOST = {"bernoulli_affine, 12 arguments": 6.6, "three arrays and a number": 7.2}
 
 
 class StubArray:
     """As much of a CuPy array as a launch looks at."""
 
     __slots__ = ("_c_contiguous", "data", "dtype")
+    shape, strides, itemsize = (4,), (4,), 4
 
     def __init__(self):
         self.dtype, self._c_contiguous = np.dtype("float32"), True
@@ -45,10 +56,22 @@ def stub() -> dict[str, ModuleType]:
     cupy.ndarray = StubArray
     cupy.RawModule = lambda **settings: SimpleNamespace(get_function=lambda name: function)
     cupy.cuda = SimpleNamespace(
-        runtime=SimpleNamespace(getDevice=lambda: 0), get_current_stream=lambda: stream
+        runtime=SimpleNamespace(getDevice=lambda: 0), get_current_stream=lambda device: stream
     )
     driver.launchKernel = lambda *arguments: None
     return {"cupy": cupy, driver.__name__: driver}
+
+
+def processor_seconds(contenders, rounds=31, repeats=1000):
+    """Seconds per call that the thread ran, in turns: what others take of the cores stays out."""
+    seconds = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            start = time.thread_time()
+            for _ in range(repeats):
+                call()
+            seconds[name].append((time.thread_time() - start) / repeats)
+    return seconds
 
 
 @pytest.fixture
@@ -60,10 +83,9 @@ def cupy(monkeypatch):
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(kernel, "cupy", lambda: modules["cupy"])
-    caches = (kernel._binding, kernel.contiguity, kernel._module)
+    caches = (kernel._binding, kernel._function)
     for cached in caches:
         cached.cache_clear()
-    monkeypatch.setattr(Kernel, "known", [])
     yield modules["cupy"]
     for cached in caches:
         cached.cache_clear()
@@ -81,20 +103,21 @@ def test_launch(signature, cupy, report, monkeypatch):
     arguments = (*[x] * text.count("T*"), *numbers)
     launch(1, 256, x.dtype, *arguments)  # compiles
 
-    (ready,) = launch._ready.values()
-    packed = kernel.Arguments(launch.parameters)
-    addresses = [a.data.ptr if hasattr(a, "data") and not np.isscalar(a) else a for a in arguments]
-    packed.pack(packed.memory, 0, *[0 if a is None else a for a in addresses])
+    ready = launch._ready[x.dtype][0]
+    packed = Arguments(launch.parameters)
+    values = [a.data.ptr if a is x else 0 if a is None else a for a in arguments]
     driver = importlib.import_module("cupy_backends.cuda.api.driver").launchKernel
-    stream = cupy.cuda.get_current_stream().ptr
+    stream = cupy.cuda.get_current_stream(0).ptr
 
-    contenders = {
-        harness.OURS: lambda: launch(1, 256, x.dtype, *arguments),
-        "driver": lambda: driver(ready.pointer, 1, 1, 1, 256, 1, 1, 0, stream, packed.address, 0),
-    }
+    def bare():
+        packed.pack(packed.memory, 0, *values)
+        driver(ready.pointer, 1, 1, 1, 256, 1, 1, 0, stream, packed.address, 0)
+
+    contenders = {harness.OURS: lambda: launch(1, 256, x.dtype, *arguments), BARE: bare}
     if real:
         contenders["cupy"] = lambda: ready.function((1,), (256,), arguments)
-    rows = report(f"launch of {signature}, {'on a GPU' if real else 'stub driver'}", contenders)
+    report(f"launch of {signature}, {'on a GPU' if real else 'stub driver'}", contenders)
     if not real:
-        ours = next(row for row in rows if row.contender == harness.OURS)
-        assert ours.seconds.median < 6e-6, "twice the budget, which holds on an idle machine"
+        seconds = processor_seconds(contenders)
+        ours, least = seconds[harness.OURS], seconds[BARE]
+        assert statistics.median(a / b for a, b in zip(ours, least, strict=True)) < MOST[signature]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import lucid
 from benchmarks import harness
 
 ROWS: list[harness.Row] = []
@@ -31,6 +32,17 @@ def report(request, benchmark):
         return rows
 
     return measure
+
+
+@pytest.fixture(params=[1, 2], ids=["1thread", "2threads"])
+def threads(request):
+    """This many threads for lucid, and so for its peers."""
+    before = harness.threads()
+    lucid.set_num_threads(request.param)
+    harness.torch()
+    yield request.param
+    lucid.set_num_threads(before)
+    harness.torch()
 
 
 @pytest.fixture

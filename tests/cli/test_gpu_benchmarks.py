@@ -8,7 +8,7 @@ import lucid
 from benchmarks import cuda_dropout, cuda_overhead, cuda_training
 from benchmarks.cuda_clock import Contender
 from benchmarks.cuda_jobs import plan
-from lucid.cli.gpu_document import NotMeasured
+from lucid.cli.gpu_document import Figure, Gap, NotMeasured
 from lucid.cli.gpu_report import EMULATOR
 
 EMULATED = lucid.cuda.is_available() and lucid.cuda.get_device_name() == EMULATOR
@@ -80,9 +80,23 @@ def test_pytorch_takes_its_turns_in_small_ops(pytorch):
 
 
 @emulated_only
+def test_a_launch_is_timed_beside_the_drivers_call_alone():
+    names = {f.quantity for f in cuda_overhead.launch(1)}
+    assert names == {"lucid's launcher", "the driver's call alone", "a ufunc of CuPy's"}
+
+
+@emulated_only
 def test_pytorch_takes_its_turns_in_a_training_step_from_the_same_weights(pytorch):
-    figures = list(cuda_training.step("seed CNN", 1, "channels_last", 1, compiled=False, size=4))
-    assert {f.quantity for f in figures} == {"lucid", "torch eager", "faster than torch eager"}
+    found = list(cuda_training.step("seed CNN", 1, "channels_last", 1, compiled=False, size=4))
+    figures = [f for f in found if isinstance(f, Figure)]
+    assert {f.quantity for f in figures} == {
+        "lucid", "lucid captured", "torch eager", "faster than torch eager",
+        "faster than lucid captured", "captured, faster than torch eager",
+    }  # fmt: skip
+    # PyTorch on the CPU has no graphs: a gap in the report, not its end.
+    assert [gap.job for gap in found if isinstance(gap, Gap)] == [
+        "torch captured, seed CNN 1 channels_last"
+    ]
     assert [f.median for f in figures if (f.quantity, f.unit) == ("torch eager", "MiB")] == [1]
 
 
