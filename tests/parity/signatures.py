@@ -15,7 +15,7 @@ from typing import Any
 LEFT_OUT = {
     "out": "results are new tensors; in-place methods write into an existing one",
     "layout": "there are only dense tensors",
-    "pin_memory": "host memory is not pinned tensor by tensor; the DataLoader does it",
+    "pin_memory": "new tensors are not pinned; Tensor.pin_memory and the DataLoader do it",
     "size_average": "deprecated by PyTorch in favour of reduction",
     "reduce": "deprecated by PyTorch in favour of reduction",
     "_stacklevel": "private",
