@@ -99,7 +99,7 @@ REFUSALS: list[tuple[str, str, str, str]] = [
     ("*pool*", "*: None", "torch refuses (TypeError*", "None keeps a size, also alone"),
     ("nn.*Pool*", "*: None", "torch refuses (TypeError*", "None keeps a size, also alone"),
     ("*", "*: (2,)", "torch refuses (RuntimeError*", _ONE_FOR_ALL),
-    ("nn.Conv*", "*: (?,)", "lucid refuses: *", "a layer shows one number for each dimension"),
+    ("nn.Conv*", "*: (?,)", "* in torch, *", "a layer shows one number for each dimension"),
     ("*", "*label_smoothing*", "lucid refuses: *", _SETTING),
     ("nn.Hardtanh", "*nan", "lucid refuses: *", _SETTING),
     (

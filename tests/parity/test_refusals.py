@@ -116,7 +116,7 @@ def test_inside_a_model_the_layers_path_and_the_shapes_are_named(name):
     args, shape = IN_A_MODEL[name]
     model = nn.Sequential()
     model.features = nn.Sequential(nn.Identity(), nn.Sequential(getattr(nn, name)(*args)))
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011: its class is another test's
+    with pytest.raises(Exception) as caught:  # noqa: B017, PT011  its class is another test's
         model(lucid.ones(shape))
     assert caught.value.__notes__ == [f"in layer features.1.0 ({name}) of Sequential"]
     text = str(caught.value)
