@@ -30,6 +30,21 @@ class Case:
         return f"{list(self.shapes)} {self.kwargs or ''}".strip()
 
 
+# What every reduction over dim= is called with.
+REDUCTIONS = [
+    Case([(3, 4)]),
+    Case([(3, 4)], {"dim": 1}),
+    Case([(3, 4)], {"dim": 0, "keepdim": True}),
+    Case([(2, 3, 4)], {"dim": (0, -1)}),
+    Case([()]),
+]
+
+
+def as_axis(dim: Any) -> Any:
+    """A ``dim`` as NumPy takes it, for references."""
+    return tuple(dim) if isinstance(dim, list) else dim
+
+
 @dataclass(frozen=True)
 class Spec:
     """Example calls of one public function; see ``spec``."""

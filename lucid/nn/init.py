@@ -76,29 +76,8 @@ def trunc_normal_(
         )
     low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
     quantile = tensor.detach().double().uniform_(low, high, generator=generator)
-    values = _inverse_erf(quantile) * (std * math.sqrt(2.0)) + mean
+    values = quantile.erfinv() * (std * math.sqrt(2.0)) + mean
     return tensor.copy_(values.clamp(a, b))
-
-
-# Giles, "Approximating the erfinv function" (2010): erfinv(x) = x p(w), w = -log(1 - x^2), with a
-# relative error of 3e-7. One polynomial in w - 2.5 for w < 5, one in sqrt(w) - 3 beyond.
-_CENTRAL = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-    -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
-)  # fmt: skip
-_TAIL = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-    -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
-)  # fmt: skip
-
-
-def _inverse_erf(x: Tensor) -> Tensor:
-    w = -((1 - x) * (1 + x)).log()
-    central, tail = w - 2.5, w.clamp(5.0).sqrt() - 3.0
-    p, q = central * 0 + _CENTRAL[0], tail * 0 + _TAIL[0]
-    for c, d in zip(_CENTRAL[1:], _TAIL[1:], strict=True):
-        p, q = p * central + c, q * tail + d
-    return p.where(w < 5.0, q) * x
 
 
 @no_grad

@@ -6,7 +6,7 @@ from typing import Any
 
 from lucid.errors import DimensionError, ShapeError
 from lucid.op import Dims, Op, ValuesIndices, dimensions, undo_reduction, whole
-from lucid.spec import Case, spec
+from lucid.spec import REDUCTIONS, Case, as_axis, spec
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
@@ -146,31 +146,18 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     return ValuesIndices(values, indices)
 
 
-_cases = [
-    Case([(3, 4)]),
-    Case([(3, 4)], {"dim": 1}),
-    Case([(3, 4)], {"dim": 0, "keepdim": True}),
-    Case([(2, 3, 4)], {"dim": (0, -1)}),
-    Case([()]),
-]
-
-
-def _np_axis(dim: Dims) -> Any:
-    return tuple(dim) if isinstance(dim, list) else dim
-
-
 spec(
     amax,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: x.max(_np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: x.max(as_axis(dim), keepdims=keepdim),
     errors=[(Case([(0,)]), ShapeError, "amax: nothing to choose from")],
 )
 
 
 spec(
     amin,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: x.min(_np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: x.min(as_axis(dim), keepdims=keepdim),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lucid import dtypes
 from lucid.op import Dims, Op, casts, dimensions, undo_reduction
-from lucid.spec import Case, spec
+from lucid.spec import REDUCTIONS, Case, as_axis, spec
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
@@ -143,45 +143,32 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     return sum(input != 0, dim)
 
 
-_cases = [
-    Case([(3, 4)]),
-    Case([(3, 4)], {"dim": 1}),
-    Case([(3, 4)], {"dim": 0, "keepdim": True}),
-    Case([(2, 3, 4)], {"dim": (0, -1)}),
-    Case([()]),
-]
-
-
-def _np_axis(dim: Dims) -> Any:
-    return tuple(dim) if isinstance(dim, list) else dim
-
-
 spec(
     sum,
-    cases=[*_cases, Case([(0, 3)], {"dim": 0})],
-    reference=lambda np, x, dim=None, keepdim=False: x.sum(_np_axis(dim), keepdims=keepdim),
+    cases=[*REDUCTIONS, Case([(0, 3)], {"dim": 0})],
+    reference=lambda np, x, dim=None, keepdim=False: x.sum(as_axis(dim), keepdims=keepdim),
     errors=[(Case([(2, 3)], {"dim": 2}), IndexError, r"sum: dim must be in \[-2, 1\].*got 2")],
 )
 
 
 spec(
     prod,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: x.prod(_np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: x.prod(as_axis(dim), keepdims=keepdim),
 )
 
 
 spec(
     any,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: np.any(x, _np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: np.any(x, as_axis(dim), keepdims=keepdim),
     differentiable=False,
 )
 
 
 spec(
     all,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: np.all(x, _np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: np.all(x, as_axis(dim), keepdims=keepdim),
     differentiable=False,
 )

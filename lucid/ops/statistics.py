@@ -6,7 +6,7 @@ from typing import Any
 
 from lucid.errors import DTypeError
 from lucid.op import Dims, Op, casts, dimensions, explained, floating, undo_reduction
-from lucid.spec import Case, spec
+from lucid.spec import REDUCTIONS, Case, as_axis, spec
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
@@ -173,38 +173,25 @@ def norm(
     return (size**p).sum(dim, keepdim) ** (1 / p)
 
 
-_cases = [
-    Case([(3, 4)]),
-    Case([(3, 4)], {"dim": 1}),
-    Case([(3, 4)], {"dim": 0, "keepdim": True}),
-    Case([(2, 3, 4)], {"dim": (0, -1)}),
-    Case([()]),
-]
-
-
-def _np_axis(dim: Dims) -> Any:
-    return tuple(dim) if isinstance(dim, list) else dim
-
-
 spec(
     mean,
-    cases=_cases,
-    reference=lambda np, x, dim=None, keepdim=False: x.mean(_np_axis(dim), keepdims=keepdim),
+    cases=REDUCTIONS,
+    reference=lambda np, x, dim=None, keepdim=False: x.mean(as_axis(dim), keepdims=keepdim),
     errors=[(Case([(2,)], dtypes=("int64",)), DTypeError, "mean: the tensor must be floating")],
 )
 
 
 spec(
     var,
-    cases=_cases[:-1],
-    reference=lambda np, x, dim=None, keepdim=False: x.var(_np_axis(dim), keepdims=keepdim, ddof=1),
+    cases=REDUCTIONS[:-1],
+    reference=lambda np, x, dim=None, keepdim=False: x.var(as_axis(dim), keepdims=keepdim, ddof=1),
 )
 
 
 spec(
     std,
-    cases=_cases[:-1],
-    reference=lambda np, x, dim=None, keepdim=False: x.std(_np_axis(dim), keepdims=keepdim, ddof=1),
+    cases=REDUCTIONS[:-1],
+    reference=lambda np, x, dim=None, keepdim=False: x.std(as_axis(dim), keepdims=keepdim, ddof=1),
 )
 
 
