@@ -8,22 +8,7 @@ import pytest
 import lucid
 from lucid import nn
 from lucid.errors import CheckpointError
-
-
-class Net(nn.Module):
-    """Two layers, a shared one, and two buffers."""
-
-    def __init__(self):
-        super().__init__()  # noqa: UP008 (how many scripts write it)
-        self.first = nn.Linear(3, 4)
-        self.body = nn.Sequential(nn.ReLU(), nn.Linear(4, 4))
-        self.again = self.first
-        self.scale = nn.Parameter(lucid.ones(1))
-        self.register_buffer("count", lucid.tensor(0))
-        self.register_buffer("cache", lucid.zeros(2), persistent=False)
-
-    def forward(self, x):
-        return self.body(self.first(x)) * self.scale
+from tests.nn.net import Net
 
 
 def test_the_state_names_parameters_and_persistent_buffers():

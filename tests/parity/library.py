@@ -41,6 +41,20 @@ class Like:
         return " ".join([str(self.shape), self.dtype, *more])
 
 
+# A tensor of each kind that moving elements about may treat differently.
+LIKES = [
+    Like((2, 3, 4)),
+    Like((2, 3, 4), "int64"),
+    Like((2, 3, 4), "bool"),
+    Like((2, 3, 4), "bfloat16"),
+    Like((2, 3, 4), layout="transposed"),
+    Like((2, 3, 4), layout="strided"),
+    Like((2, 3, 4), layout="expanded"),
+    Like((2, 0, 4)),
+    Like((1, 3, 1)),
+]
+
+
 class Side:
     """torch or lucid, within one case."""
 

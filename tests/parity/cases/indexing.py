@@ -5,19 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.parity.compare import add, case
-from tests.parity.library import Like, Side
-
-LIKES = [
-    Like((2, 3, 4)),
-    Like((2, 3, 4), "int64"),
-    Like((2, 3, 4), "bool"),
-    Like((2, 3, 4), "bfloat16"),
-    Like((2, 3, 4), layout="transposed"),
-    Like((2, 3, 4), layout="strided"),
-    Like((2, 3, 4), layout="expanded"),
-    Like((2, 0, 4)),
-    Like((1, 3, 1)),
-]
+from tests.parity.library import LIKES, Like, Side
 
 INDICES = {
     "0": lambda s: 0,

@@ -6,19 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.parity.compare import add
-from tests.parity.library import Like, Side
+from tests.parity.library import LIKES, Like, Side
 
-LIKES = [
-    Like((2, 3, 4)),
-    Like((2, 3, 4), "int64"),
-    Like((2, 3, 4), "bool"),
-    Like((2, 3, 4), "bfloat16"),
-    Like((2, 3, 4), layout="transposed"),
-    Like((2, 3, 4), layout="strided"),
-    Like((2, 3, 4), layout="expanded"),
-    Like((2, 0, 4)),
-    Like((1, 3, 1)),
-]
 FLAT = [Like(()), Like((6,)), Like((0,))]
 Call = Callable[[Any], Any]
 
