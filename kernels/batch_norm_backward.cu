@@ -133,7 +133,7 @@ __global__ void __launch_bounds__(256, 2)
 // along = sum(g (x - mean)) and total = sum(g) per channel; dw.
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    combine_sums(const T*, const WIDE* partial, const WIDE* var, WIDE* along, WIDE* total, WIDE* dw,
+    combine_sums(const WIDE* partial, const WIDE* var, WIDE* along, WIDE* total, WIDE* dw,
                  i64 parts, i64 width, double eps) {
     typedef WIDE M;
     const i64 start = static_cast<i64>(blockIdx.x) * COLUMN_LANES, column = start + threadIdx.x;

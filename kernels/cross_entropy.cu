@@ -171,7 +171,7 @@ template <typename M> struct Totals {
 // partial: the losses of all chunks, then their counts.
 template <typename T>
 __global__ void __launch_bounds__(512, 2)
-    cross_entropy_partial(const T*, const typename Compute<T>::type* losses,
+    cross_entropy_partial(const typename Compute<T>::type* losses,
                           const typename Compute<T>::type* counts,
                           typename Compute<T>::type* partial, i64 samples) {
     typedef typename Compute<T>::type M;

@@ -291,7 +291,7 @@ __global__ void __launch_bounds__(256, 2)
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    group_parameters(const T*, const WIDE* partial, const WIDE* vars, WIDE* dw, WIDE* db, i64 samples,
+    group_parameters(const WIDE* partial, const WIDE* vars, WIDE* dw, WIDE* db, i64 samples,
                      i64 pieces, u32 channels, u32 per, double eps) {
     typedef WIDE M;
     const u32 channel = blockIdx.x * COLUMN_LANES + threadIdx.x;

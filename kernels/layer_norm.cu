@@ -231,7 +231,7 @@ __global__ void __launch_bounds__(512, 1)
 
 template <typename T>
 __global__ void __launch_bounds__(256, 2)
-    norm_totals(const T*, const WIDE* partial, WIDE* dw, WIDE* db, i64 parts, i64 width) {
+    norm_totals(const WIDE* partial, WIDE* dw, WIDE* db, i64 parts, i64 width) {
     typedef WIDE M;
     const i64 column = static_cast<i64>(blockIdx.x) * COLUMN_LANES + threadIdx.x;
     column_sums<2, 1, M>(

@@ -269,7 +269,7 @@ __global__ void __launch_bounds__(1024) chunk_norms(const T*, TABLE, WIDE* parti
 // The norm of all chunks. One block.
 template <typename T>
 __global__ void __launch_bounds__(1024)
-    total_norm(const T*, const WIDE* partial, WIDE* total, i64 n, int largest) {
+    total_norm(const WIDE* partial, WIDE* total, i64 n, int largest) {
     typedef WIDE M;
     const Extent<M> r = block_over<Extent<M>>(n, [&](i64 i, Extent<M>& r) {
         r.sum += partial[i];

@@ -59,8 +59,7 @@ _columns_sums = _backward(
 )
 _combine_sums = _backward(
     "combine_sums",
-    "const T*? none, const W* partial, const W* var, W* along, W* total, W* dw, i64 parts,"
-    " i64 width, double eps",
+    "const W* partial, const W* var, W* along, W* total, W* dw, i64 parts, i64 width, double eps",
 )
 _planes_backward = _backward(
     "planes_backward",
@@ -134,7 +133,7 @@ def batch_norm_gradient(
             sizes = n, c, inner, last
             partial = _partial_sums(dy, dy if x is None else x, sizes, norm, bool(chain.threshold))
             totals = along, total, dw, partial.shape[1], c, eps
-            _combine_sums(grid_over(c, 8), (8, 32, 1), dy.dtype, None, partial, var, *totals)
+            _combine_sums(grid_over(c, 8), (8, 32, 1), dy.dtype, partial, var, *totals)
     dx = xp.empty_like(model) if needs[0] else None
     if dx is not None and dx.size:
         own: tuple = (None, None, None, None)

@@ -39,7 +39,7 @@ _totals = Kernel(
 _parameters = Kernel(
     _FILE,
     "group_parameters",
-    "const T*? none, const W* partial, const W* vars, W* dw, W* db, i64 samples, i64 pieces,"
+    "const W* partial, const W* vars, W* dw, W* db, i64 samples, i64 pieces,"
     " u32 channels, u32 per, double eps",
 )
 _gradient = Kernel(
@@ -116,7 +116,7 @@ def group_norm_last_gradient(
         dw, db = xp.empty(form.channels, var.dtype), xp.empty(form.channels, var.dtype)
         settings = form.samples, pieces, form.channels, form.per, eps
         grid = grid_over(form.channels, 8)
-        _parameters(grid, (8, 32, 1), x.dtype, None, partial, var, dw, db, *settings)
+        _parameters(grid, (8, 32, 1), x.dtype, partial, var, dw, db, *settings)
     return dx, (dw if needs[1] else None), (db if needs[2] else None)
 
 

@@ -27,7 +27,7 @@ _column = Kernel(_FILE, "cross_entropy_column", f"{_INPUTS}, {_OUTPUTS}, {_COLUM
 _partial = Kernel(
     _FILE,
     "cross_entropy_partial",
-    "const T*? none, const W* losses, const W*? counts, W* partial, i64 samples",
+    "const W* losses, const W*? counts, W* partial, i64 samples",
 )
 _total = Kernel(
     _FILE,
@@ -80,7 +80,7 @@ def _reduced(losses: Any, counts: Any, dtype: Any) -> tuple[Any, Any]:
     if n > CHUNK:
         chunks = -(-n // CHUNK)
         partial = xp.empty((2, chunks), losses.dtype)
-        _partial(grid_over(chunks, 1), 512, dtype, None, losses, counts, partial, n)
+        _partial(grid_over(chunks, 1), 512, dtype, losses, counts, partial, n)
         losses, counts, n = partial[0], (None if counts is None else partial[1]), chunks
     loss = xp.empty((), dtype)
     divisor = None if counts is None else xp.empty((), losses.dtype)

@@ -52,7 +52,7 @@ _planes = Kernel(
 _totals = Kernel(
     _FILE,
     "norm_totals",
-    "const T*? none, const W* partial, W* dw, W*? db, i64 parts, i64 width",
+    "const W* partial, W* dw, W*? db, i64 parts, i64 width",
 )
 
 
@@ -123,7 +123,7 @@ def row_norm_gradient(
     dw, db = xp.empty(shape, var.dtype), xp.empty(shape, var.dtype)
     partial = _partial_sums(dy, x, mean, var, rows, length, groups, inner, eps)
     totals = partial, dw, db, partial.shape[1], width
-    _totals(grid_over(width, 8), (8, 32, 1), x.dtype, None, *totals)
+    _totals(grid_over(width, 8), (8, 32, 1), x.dtype, *totals)
     return dx, (dw if needs[1] else None), (db if needs[2] else None)
 
 

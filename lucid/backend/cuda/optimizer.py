@@ -55,7 +55,7 @@ _unscale = _kernel("unscale", "const float*? scale, float* found")
 _total_norm = Kernel(
     "optimizer.cu",
     "total_norm",
-    "const T*? none, const W* partial, W* total, i64 n, int largest",
+    "const W* partial, W* total, i64 n, int largest",
 )
 
 
@@ -243,7 +243,7 @@ def gradient_norm(arrays: Sequence[Any], largest: bool = False) -> Any:
     if start == 0:
         total.fill(0)
     else:
-        _total_norm(1, 1024, kind, None, partial, total, start, int(largest))
+        _total_norm(1, 1024, kind, partial, total, start, int(largest))
     return total
 
 
