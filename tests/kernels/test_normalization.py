@@ -108,7 +108,7 @@ def test_sums_over_rows_do_not_depend_on_the_block(cuda, rows):
     found = []
     for y in (rows, 32):
         dw, db = cuda.xp.empty(20, kind), cuda.xp.empty(20, kind)
-        family._totals(3, (8, y, 1), kind, None, partial, dw, db, 77, 20)
+        family._totals(3, (8, y, 1), kind, partial, dw, db, 77, 20)
         found.append(np.concatenate([bits(cuda, dw), bits(cuda, db)]))
     np.testing.assert_array_equal(*found)
     assert_close(cuda, dw, cuda.to_numpy(partial)[0].astype(np.float64).sum(0), times=10)
