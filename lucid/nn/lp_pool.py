@@ -22,7 +22,6 @@ _POOLS: dict[int, tuple[Callable[..., Tensor], Callable[..., Any]]] = {
 }
 
 
-@casts(cuda="float32")
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
     ceil_mode: bool = False,
@@ -34,7 +33,6 @@ def lp_pool1d(
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@casts(cuda="float32")
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
     ceil_mode: bool = False,
@@ -51,7 +49,6 @@ def lp_pool2d(
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@casts(cuda="float32")
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
     ceil_mode: bool = False,
@@ -76,6 +73,14 @@ def _lp_pool(
         return most(x.abs(), kernel, stride, 0, 1, ceil_mode)
     if p == -inf:
         return -most(-x.abs(), kernel, stride, 0, 1, ceil_mode)
+    return _root_of_powers(x, mean, p, kernel, stride, ceil_mode)
+
+
+@casts(cuda="float32")
+def _root_of_powers(
+    x: Tensor, mean: Callable[..., Tensor], p: float, kernel: tuple[int, ...],
+    stride: Sizes | None, ceil_mode: bool,
+) -> Tensor:  # fmt: skip
     total = mean(x**p, kernel, stride, 0, ceil_mode) * product(kernel)
     zero = total == 0  # the root has no slope there: it is not asked for one
     return (total.masked_fill(zero, 1.0) ** (1 / p)).masked_fill(zero, 0.0 if p > 0 else inf)
