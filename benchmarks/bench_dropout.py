@@ -92,15 +92,20 @@ def test_channels_last(name, backward, size, report):
     measure(name, size, "float32", True, backward, report)
 
 
-def measure(name, size, dtype, channels_last, backward, report):
+def contenders(name, size, dtype="float32", channels_last=False, backward=False):
+    """lucid's call, checked, and PyTorch's if it is installed; and the bytes to read and write."""
     x, t = tensors(name, size, dtype, channels_last)
     check(name, x)
-    contenders = {harness.OURS: call(getattr(F, name), x, backward)}
+    calls = {harness.OURS: call(getattr(F, name), x, backward)}
     if t is not None:
         theirs = getattr(harness.torch().nn.functional, name)
-        contenders["torch"] = call(theirs, t, backward)
+        calls["torch"] = call(theirs, t, backward)
+    return calls, (4 if backward else 2) * x.nbytes
+
+
+def measure(name, size, dtype, channels_last, backward, report):
+    calls, nbytes = contenders(name, size, dtype, channels_last, backward)
     what = " ".join(
         [name, dtype, "channels_last" * channels_last, "backward" * backward]
     ).split()  # no double spaces
-    passes = 4 if backward else 2
-    report(" ".join([*what, f"2^{size.bit_length() - 1}"]), contenders, nbytes=passes * x.nbytes)
+    report(" ".join([*what, f"2^{size.bit_length() - 1}"]), calls, nbytes=nbytes)

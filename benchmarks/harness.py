@@ -58,7 +58,7 @@ def compare(
     calls = dict(contenders)
     if nbytes is not None:
         calls["copy"] = copier(where, nbytes // 2)
-    seconds = interleave(calls, rounds, synchronize=where.synchronize)
+    seconds = interleave(calls, rounds, settle=device == "cpu", synchronize=where.synchronize)
     rows = []
     for contender in contenders:
         times = seconds[contender]

@@ -28,6 +28,57 @@ def seed_cnn(nn: Any) -> Any:
     )
 
 
+def lenet(nn: Any) -> Any:
+    """LeNet-5 (LeCun et al. 1998) as it is trained today, with ReLU: (N, 1, 28, 28) -> (N, 10)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, CLASSES),
+    )
+
+
+def selu_cnn(nn: Any) -> Any:
+    """A self-normalizing CNN, whole channels dropped to SELU's floor: (N, 3, 32, 32) -> (N, 10)."""
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.SELU(),
+        nn.FeatureAlphaDropout(0.1),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.SELU(),
+        nn.FeatureAlphaDropout(0.1),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * 8 * 8, 128),
+        nn.SELU(),
+        nn.AlphaDropout(0.1),
+        nn.Linear(128, CLASSES),
+    )
+
+
+def mlp(nn: Any) -> Any:
+    """Two wide layers with dropout (Srivastava et al. 2014): (N, 1, 28, 28) -> (N, 10)."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 512),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(512, 512),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(512, CLASSES),
+    )
+
+
 def resnet18(nn: Any) -> Any:
     """ResNet-18 (He et al. 2016) for small images: a 3 x 3 stem, no pooling before the blocks.
 

@@ -54,6 +54,7 @@ def interleave(
     rounds: int = 15,
     *,
     at_least: float = 2e-3,
+    settle: bool = False,
     synchronize: Call | None = None,
 ) -> dict[str, list[float]]:
     """Seconds per call of each contender, one number for each of ``rounds``, in which all ran.
@@ -61,6 +62,9 @@ def interleave(
     One timing repeats a call as often as ``at_least`` seconds need, in a bare loop whose own cost
     (20 ns a turn) stays in. ``synchronize`` waits until the device has done what was queued; it
     is called before the clock starts and before it stops. The collector of cyclic garbage is off.
+
+    ``settle``: each timing is made twice, and the first is thrown away. Another library's idle
+    threads still spin for milliseconds after its turn; they'd be counted as this contender's time.
     """
     wait = synchronize or _nothing
     repeats = {name: _repeats(call, at_least, wait) for name, call in contenders.items()}
@@ -74,7 +78,9 @@ def interleave(
         for _ in range(rounds):
             shuffle(order)
             for name in order:
-                seconds[name].append(_time(contenders[name], repeats[name], wait))
+                for _ in range(1 + settle):
+                    timing = _time(contenders[name], repeats[name], wait)
+                seconds[name].append(timing)
     finally:
         if collecting:
             gc.enable()

@@ -57,6 +57,20 @@ def test_a_short_call_is_repeated_until_the_clock_can_see_it(clock):
     assert len(calls) > 3 * 1000
 
 
+def test_a_settled_timing_is_the_second_of_two(clock):
+    calls, slow, fast = [], clock(5.0), clock(1.0)
+
+    def spoilt():
+        """Whoever comes after somebody else has a slow call first."""
+        slow() if not calls or calls[-1] == "other" else fast()
+        calls.append("spoilt")
+
+    contenders = {"spoilt": spoilt, "other": lambda: calls.append("other") or fast()}
+    seconds = interleave(contenders, rounds=6, at_least=0, settle=True)
+    assert seconds == {"spoilt": [1.0] * 6, "other": [1.0] * 6}
+    assert calls.count("other") == 1 + 2 * 6  # the warm-up, and two for each round
+
+
 def test_the_device_is_waited_for_before_the_clock_starts_and_stops():
     events = []
     interleave(
