@@ -171,7 +171,8 @@ def with_its_parameters(
         return wrapped
 
     space["write"] = write
-    wrapped = FunctionType(_unwritten.__code__, space, function.__name__)
+    named = _unwritten.__code__.replace(co_name=function.__name__)  # in a first call's traceback
+    wrapped = FunctionType(named, space, function.__name__)
     return functools.update_wrapper(wrapped, function)
 
 

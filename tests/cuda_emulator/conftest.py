@@ -2,12 +2,16 @@
 
 import pytest
 
+import lucid
+
 
 @pytest.fixture(autouse=True)
 def default_stream():
-    """Under ``--device cuda-emulated`` lucid has made a stream of its own the current one."""
+    """Under ``--device cuda-emulated`` lucid makes a stream of its own the current one, once."""
     from tests.cuda_emulator import cupy
 
+    if lucid.cuda.is_available():
+        lucid.cuda.current_stream()  # now, for it to be put back
     before = cupy.cuda.get_current_stream()
     cupy.cuda.Stream.null.use()
     yield

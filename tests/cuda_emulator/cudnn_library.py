@@ -16,7 +16,7 @@ from lucid.backend.cpu import convolution
 from lucid.backend.cuda import cudnn
 
 from .build import EmulationError
-from .cupy.memory import allocation_at
+from .cupy.allocation import allocation_at
 from .cupy.streams import current_stream, enqueue, not_while_capturing
 from .placed import HALVES, placed
 from .settings import counters

@@ -17,7 +17,7 @@ from lucid.backend.cuda.cudnn import frontend
 
 from .build import EmulationError
 from .cudnn_library import Cudnn as Cudnn
-from .cupy.memory import allocation_at
+from .cupy.allocation import allocation_at
 from .cupy.streams import current_device, current_stream, enqueue, not_while_capturing
 from .placed import HALVES, placed
 from .settings import counters

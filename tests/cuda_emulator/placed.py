@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy
 
 from .build import EmulationError
-from .cupy.memory import allocation_at, arena
+from .cupy.allocation import allocation_at, arena
 from .cupy.streams import current_device
 
 HALVES = (numpy.dtype("float16"), numpy.dtype(ml_dtypes.bfloat16))

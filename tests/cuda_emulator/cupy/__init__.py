@@ -12,17 +12,20 @@ from typing import Any
 
 import numpy
 
+from . import creation as _creation
 from . import cuda as cuda
 from . import functions as _functions
+from . import indexing as _indexing  # completes ndarray
 from . import lazy as _lazy
 from . import methods as _methods  # completes ndarray
 from . import surface as _surface
+from . import transfers as _transfers  # completes ndarray
 from .array import ndarray as ndarray
 from .kernels import RawKernel as RawKernel
 from .kernels import RawModule as RawModule
 from .loops import ufunc as ufunc
 from .memory import default_pool as _default_pool
-from .memory import pinned_pool as _pinned_pool
+from .pinned import pinned_pool as _pinned_pool
 
 __version__ = f"{_surface.VERSION}+emulated"
 
@@ -30,7 +33,7 @@ newaxis = None
 linalg = _lazy.linalg
 lib = _lazy.lib
 
-for _function in _functions.OWN:
+for _function in (*_creation.OWN, *_functions.OWN):
     globals()[_function.__name__] = _function
 
 

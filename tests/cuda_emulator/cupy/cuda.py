@@ -5,18 +5,19 @@ from __future__ import annotations
 from . import driver as driver
 from . import memory as memory
 from . import runtime as runtime
+from .device import Device as Device
 from .kernels import Function as Function
-from .memory import Device as Device
 from .memory import Memory as Memory
 from .memory import MemoryHook as MemoryHook
 from .memory import MemoryPointer as MemoryPointer
 from .memory import MemoryPool as MemoryPool
-from .memory import PinnedMemoryPointer as PinnedMemoryPointer
-from .memory import PinnedMemoryPool as PinnedMemoryPool
 from .memory import alloc as alloc
 from .memory import get_allocator as get_allocator
 from .memory import set_allocator as set_allocator
 from .memory import using_allocator as using_allocator
+from .pinned import PinnedMemoryPointer as PinnedMemoryPointer
+from .pinned import PinnedMemoryPool as PinnedMemoryPool
+from .pinned import pinned_pool
 from .streams import Event as Event
 from .streams import Graph as Graph
 from .streams import Stream as Stream
@@ -32,7 +33,7 @@ def is_available() -> bool:
 
 
 def alloc_pinned_memory(size: int) -> PinnedMemoryPointer:
-    return memory.pinned_pool.malloc(size)
+    return pinned_pool.malloc(size)
 
 
 def set_pinned_memory_allocator(allocator: object = None) -> None:

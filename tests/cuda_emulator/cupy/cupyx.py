@@ -12,7 +12,7 @@ from . import surface
 from .array import ndarray
 from .errors import OutOfMemoryError as OutOfMemoryError
 from .loops import ufunc
-from .memory import pinned_array
+from .pinned import pinned_array
 from .streams import DeviceSynchronized as DeviceSynchronized
 from .streams import allow_synchronize as allow_synchronize
 

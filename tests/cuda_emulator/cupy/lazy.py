@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from . import functions, surface
+from . import delegation, surface
 from .loops import ufunc
 
 
@@ -20,14 +20,14 @@ def find(name: str) -> Any:
         )
     ours = getattr(numpy, name, None)
     kind = record["kind"]
-    if kind in ("constant", "class") or name in functions.HOST:
+    if kind in ("constant", "class") or name in delegation.HOST:
         if ours is None:
             raise NotImplementedError(f"stand-in: cupy.{name}")
         return ours
     if kind == "ufunc" and ours is not None:
         return ufunc(name, record, ours)
     if kind == "function" and ours is not None:
-        return functions.delegated(name)
+        return delegation.delegated(name)
     raise NotImplementedError(
         f"cupy.{name} exists in CuPy, but the stand-in does not offer it yet. Hint: add it to"
         " tests/cuda_emulator/cupy/functions.py"
@@ -40,8 +40,8 @@ def _linalg(name: str) -> Any:
     function = getattr(numpy.linalg, name)
 
     def call(*args: Any, **settings: Any) -> Any:
-        functions._refuse_capture(f"linalg.{name}")
-        return functions.run(function, args, settings, copies=True)
+        delegation.refuse_capture(f"linalg.{name}")
+        return delegation.run(function, args, settings, copies=True)
 
     return call
 
@@ -51,7 +51,7 @@ linalg.__getattr__ = _linalg  # type: ignore[attr-defined]
 
 
 def _as_strided(x: Any, shape: Any = None, strides: Any = None) -> Any:
-    return functions.run(lambda a: numpy.lib.stride_tricks.as_strided(a, shape, strides), [x])
+    return delegation.run(lambda a: numpy.lib.stride_tricks.as_strided(a, shape, strides), [x])
 
 
 stride_tricks = ModuleType("cupy.lib.stride_tricks", "Views with strides of one's own.")

@@ -138,7 +138,7 @@ class ufunc:
         kind = {"add": "add", "maximum": "max", "minimum": "min"}.get(self.name)
         if kind is None:
             raise NotImplementedError(f"`{self.name}.at` is not supported yet")
-        a._scatter_op(indices, b, kind)
+        getattr(a, f"scatter_{kind}")(indices, b)
 
     def outer(self, a: Any, b: Any, **settings: Any) -> Any:
         return self(a.reshape(a.shape + (1,) * b.ndim), b, **settings)

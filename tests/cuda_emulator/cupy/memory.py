@@ -1,84 +1,22 @@
-"""Device memory, CuPy's pool with its statistics and limits, and pinned host memory."""
+"""CuPy's pool of device memory with its statistics, limits and hooks."""
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy
-
-from .. import build
 from ..settings import counters, machine
-from . import streams
-from .errors import CUDARuntimeError, EmulationError, OutOfMemoryError, invalid
-from .streams import Stream, current_device, enqueue, set_device, wait_for
+from .allocation import Allocation, memcpy, memset, release
+from .device import Device
+from .errors import CUDARuntimeError, EmulationError, OutOfMemoryError
+from .streams import Stream, current_device
 
 GRANULARITY = 512  # of CuPy's pool
 
-_libraries: list[Any] = []
-_arena: list[tuple[int, numpy.ndarray]] = []
-_live: weakref.WeakValueDictionary[int, Allocation] = weakref.WeakValueDictionary()
 _thread = threading.local()
-
-
-def arena() -> tuple[int, numpy.ndarray]:
-    """Address and bytes of all device memory."""
-    if not _arena:
-        library, size = build.library(), ctypes.c_size_t()
-        start = library.emulator_arena(ctypes.byref(size))
-        data = numpy.frombuffer((ctypes.c_char * size.value).from_address(start), numpy.uint8)
-        _libraries.append(library)
-        _arena.append((start, data))
-    return _arena[0]
-
-
-class Allocation:
-    """One piece of the arena, given back when nobody holds it any more."""
-
-    __slots__ = (
-        "__weakref__", "device_id", "owner", "place", "ptr", "read", "size", "written",
-    )  # fmt: skip
-
-    def __init__(self, size: int, owner: MemoryPool | None = None):
-        arena()
-        self.ptr: Any = None
-        stream = streams.current_stream()
-        self.place = current_device(), stream.ptr, size
-        private = owner is not None and not owner._is_default
-        if private and owner._spare.get(self.place):
-            self.ptr = owner._spare[self.place].pop()
-            ctypes.memset(self.ptr, 0xFF, size)
-        else:
-            self.ptr = _libraries[0].emulator_malloc(size)
-        if not self.ptr:
-            raise OutOfMemoryError(size, 0)
-        self.size, self.owner, self.device_id = size, owner, current_device()
-        self.written: tuple[int, int] | None = None  # by which stream, at what time
-        self.read: dict[int, int] = {}
-        _live[self.ptr] = self
-        if private and stream._graph is not None:
-            # In each replay anybody else of the graph may have had it before.
-            ptr = self.ptr
-            stream._graph._add(lambda: ctypes.memset(ptr, 0xFF, size), [], [self])
-
-    def __del__(self) -> None:
-        if self.ptr and _libraries:
-            if self.owner is None or self.owner._is_default:
-                _libraries[0].emulator_free(self.ptr)
-            else:
-                self.owner._spare.setdefault(self.place, []).append(self.ptr)
-            if self.owner is not None:
-                self.owner._take_back(self.size, self.device_id)
-
-
-def allocation_at(address: int) -> Allocation | None:
-    """The live piece of device memory that holds this address."""
-    arena()
-    return _live.get(_libraries[0].emulator_piece(address) or 0)
 
 
 class MemoryPointer:
@@ -116,102 +54,10 @@ class MemoryPointer:
         memset(self.ptr, value, size, stream)
 
 
-# Copies.
-
-
-def _device_side(address: int, size: int, what: str) -> Allocation:
-    memory = allocation_at(address)
-    if memory is None:
-        raise invalid(f"{what}: {address:#x} is not device memory")
-    if address + size > memory.ptr + memory.size:
-        raise EmulationError(f"{what}: {size} bytes reach past the end of the device memory")
-    return memory
-
-
-def memcpy(to: int, source: int, size: int, kind: str, stream: Stream | None = None) -> None:
-    """Copy ``size`` bytes, both addresses checked against what ``kind`` says they are."""
-    if not size:
-        return
-    reads = [_device_side(source, size, "memcpy from")] if kind[0] == "d" else []
-    writes = [_device_side(to, size, "memcpy to")] if kind[2] == "d" else []
-    for address in [to] * (kind[2] == "h") + [source] * (kind[0] == "h"):
-        if allocation_at(address) is not None:
-            raise invalid(f"memcpy: {address:#x} is device memory, said to be host memory")
-        stream_ = stream or streams.current_stream()
-        if stream_._graph is not None and not is_pinned(address, size):
-            raise streams.not_while_capturing("a copy from or to pageable host memory")
-    setattr(counters, kind, getattr(counters, kind) + 1)
-    enqueue(lambda: ctypes.memmove(to, source, size), reads, writes, stream)
-
-
-def memset(address: int, value: int, size: int, stream: Stream | None = None) -> None:
-    if size:
-        memory = _device_side(address, size, "memset")
-        enqueue(lambda: ctypes.memset(address, value, size), [], [memory], stream)
-
-
-# Devices.
-
-
-class Device:
-    """cupy.cuda.Device. As a context manager it becomes the current one."""
-
-    def __init__(self, device: Any = None):
-        self.id = current_device() if device is None else int(device)
-        self._before: list[int] = []
-
-    def __enter__(self) -> Device:
-        self._before.append(current_device())
-        set_device(self.id)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        set_device(self._before.pop())
-
-    def use(self) -> None:
-        set_device(self.id)
-
-    def synchronize(self) -> None:
-        wait_for(None, "Device.synchronize")
-
-    @property
-    def compute_capability(self) -> str:
-        return str(machine.architecture)
-
-    @property
-    def attributes(self) -> dict[str, int]:
-        from .runtime import _device_attributes
-
-        return _device_attributes()
-
-    @property
-    def mem_info(self) -> tuple[int, int]:
-        return memory_info(self.id)
-
-    @property
-    def pci_bus_id(self) -> str:
-        return f"0000:{self.id:02x}:00.0"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and other.id == self.id
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def __int__(self) -> int:
-        return self.id
-
-    def __repr__(self) -> str:
-        return f"<CUDA Device {self.id}>"
-
-
 def memory_info(device_id: int) -> tuple[int, int]:
     """Free and total bytes of a device."""
     held = sum(pool._arena_of(device_id).total for pool in _pools)
     return machine.memory - held, machine.memory
-
-
-# The pool.
 
 
 class _DeviceArena:
@@ -242,12 +88,13 @@ class MemoryPool:
         _pools.add(self)
 
     def __del__(self) -> None:
-        self._release()
+        if release is not None:  # else the interpreter is ending
+            self._release()
 
     def _release(self) -> None:
         for pointers in self._spare.values():
             for pointer in pointers:
-                _libraries[0].emulator_free(pointer)
+                release(pointer)
         self._spare.clear()
 
     def _arena_of(self, device_id: int) -> _DeviceArena:
@@ -396,54 +243,3 @@ def using_allocator(allocator: Callable[[int], MemoryPointer] | None = None) -> 
         yield
     finally:
         stack.pop()
-
-
-# Pinned host memory.
-
-_pinned: weakref.WeakSet[PinnedMemoryPointer] = weakref.WeakSet()
-
-
-class PinnedMemoryPointer(bytearray):
-    """Host memory that the device may copy from and to while it works; a buffer."""
-
-    def __init__(self, size: int):
-        super().__init__(_rounded(max(size, 1)))
-        self.ptr = ctypes.addressof(ctypes.c_char.from_buffer(self))
-        self.mem, self._size = self, size
-        _pinned.add(self)
-
-    __hash__ = object.__hash__
-    __eq__ = object.__eq__
-
-    def size(self) -> int:
-        return self._size
-
-    def __int__(self) -> int:
-        return self.ptr
-
-
-def is_pinned(address: int, size: int) -> bool:
-    return any(p.ptr <= address and address + size <= p.ptr + len(p) for p in _pinned)
-
-
-def pinned_array(shape: Any, dtype: Any, order: str = "C") -> numpy.ndarray:
-    """A NumPy array in pinned memory."""
-    dtype = numpy.dtype(dtype)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    count = int(numpy.prod(shape, dtype=numpy.int64))
-    held = numpy.frombuffer(PinnedMemoryPointer(count * dtype.itemsize), numpy.uint8)
-    return held[: count * dtype.itemsize].view(dtype).reshape(shape, order=order)
-
-
-class PinnedMemoryPool:
-    def malloc(self, size: int) -> PinnedMemoryPointer:
-        return PinnedMemoryPointer(size)
-
-    def free_all_blocks(self) -> None:
-        """Nothing is kept."""
-
-    def n_free_blocks(self) -> int:
-        return 0
-
-
-pinned_pool = PinnedMemoryPool()

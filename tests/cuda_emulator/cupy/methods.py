@@ -8,9 +8,9 @@ from typing import Any
 import numpy
 
 from ..settings import counters
-from . import functions
-from .array import _cupy, _in_bounds, allocate, ndarray, view_of
-from .functions import run
+from . import delegation, functions
+from .array import _cupy, allocate, ndarray, view_of
+from .delegation import in_bounds, run
 from .streams import current_stream, enqueue, wait_for
 
 _METHODS = {
@@ -51,10 +51,10 @@ def _method(name: str, parameters: tuple[str, ...]) -> Callable:
         if unknown:
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown.pop()!r}")
         given.update(settings)
-        if name in functions.WAITING:
+        if name in delegation.WAITING:
             wait_for(current_stream(), f"ndarray.{name}")
-        if name in functions.LIBRARIES:
-            functions._refuse_capture(name)
+        if name in delegation.LIBRARIES:
+            delegation.refuse_capture(name)
         out = given.pop("out", None)
         if name in ("argmax", "argmin"):
             given.pop("dtype", None)
@@ -67,7 +67,7 @@ def _method(name: str, parameters: tuple[str, ...]) -> Callable:
             copies=name not in _VIEWS,
         )
 
-    checked = _in_bounds if name == "take" else lambda work: work()
+    checked = in_bounds if name == "take" else lambda work: work()
     method.__name__ = name
     return method
 
@@ -151,7 +151,7 @@ def fill(self: ndarray, value: Any) -> None:
 
 
 def sort(self: ndarray, axis: int = -1, kind: Any = None) -> None:
-    functions._require_stable(kind)
+    functions.require_stable(kind)
     counters.operations += 1
     array = self._array
     enqueue(lambda: array.sort(axis, kind="stable"), [], [self._memory])

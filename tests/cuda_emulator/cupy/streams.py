@@ -1,4 +1,4 @@
-"""Streams, events and graphs.
+"""Streams and events.
 
 Work is done as soon as it is queued, but streams are kept apart by vector clocks: to use on one
 stream what another wrote, without an event or a synchronisation between them, is an error here,
@@ -16,21 +16,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..settings import counters, machine
-from .errors import CUDARuntimeError, EmulationError, invalid, not_while_capturing
-
-Clock = dict[int, int]  # stream number -> how many of its operations are known to be finished
+from .errors import CUDARuntimeError, invalid, not_while_capturing
+from .graphs import Graph as Graph
+from .order import Clock, check_order, merge
 
 _known_to_host: Clock = {}
 _blocking: Clock = {}  # what all blocking streams have done, also those that are gone
 _numbers = itertools.count()
 _streams: weakref.WeakSet[Stream] = weakref.WeakSet()
 _thread = threading.local()
-
-
-def _merge(into: Clock, other: Clock) -> None:
-    for stream, time_ in other.items():
-        if into.get(stream, 0) < time_:
-            into[stream] = time_
 
 
 # Devices: a number per thread.
@@ -44,60 +38,6 @@ def set_device(index: int) -> None:
     if not 0 <= index < machine.devices:
         raise CUDARuntimeError(101, "cudaErrorInvalidDevice: invalid device ordinal")
     _thread.device = index
-
-
-class Graph:
-    """What a stream was asked to do while it captured.
-
-    Memory that it uses may be freed only if it came from a pool of the graph's own, where nobody
-    else gets it. From the default pool it would be handed out again while the graph writes to it.
-    """
-
-    def __init__(self) -> None:
-        self._work: list[tuple[Callable[[], None], list[weakref.ref], list[weakref.ref]]] = []
-        self._lent: list[weakref.ref] = []
-        self._pools: set[Any] = set()  # kept, and their blocks with them
-        self._broken = False  # by something that a capture does not survive
-
-    def _add(
-        self, work: Callable[[], None], reads: Iterable[Any], writes: Iterable[Any] = ()
-    ) -> None:
-        reads, writes = list(reads), list(writes)
-        self._work.append((work, [weakref.ref(m) for m in reads], [weakref.ref(m) for m in writes]))
-        for m in (*reads, *writes):
-            if getattr(m.owner, "_is_default", True):
-                self._lent.append(weakref.ref(m))
-            else:
-                self._pools.add(m.owner)
-                m.owner._graphs.add(self)
-
-    def launch(self, stream: Stream | None = None) -> None:
-        """Do it, unless memory was freed that somebody else may have by now."""
-        if any(m() is None for m in self._lent):
-            raise EmulationError(
-                "graph: it uses memory of the default pool that was freed since. Hint: capture with"
-                " cupy.cuda.using_allocator(pool.malloc) and a pool of the graph's own"
-            )
-        stream = stream or current_stream()
-        if stream.is_capturing():
-            raise NotImplementedError("stand-in: a graph launched while capturing")
-        counters.graph_launches += 1
-        stream._tick()
-        for work, reads, writes in self._work:
-            if machine.order_streams:
-                # Memory of the graph's own pool may have gone back to it.
-                _check_order(stream, _alive(reads), _alive(writes))
-            work()
-
-    def upload(self, stream: Stream | None = None) -> None:
-        """Nothing to send ahead."""
-
-    def debug_dot_str(self, flags: int = 0) -> str:
-        return f"digraph emulated {{ /* {len(self._work)} nodes */ }}"
-
-
-def _alive(references: list[weakref.ref]) -> list[Any]:
-    return [m for m in (reference() for reference in references) if m is not None]
 
 
 class Stream:
@@ -127,9 +67,9 @@ class Stream:
 
     def _tick(self) -> int:
         """One operation is queued; what the host knows came before it."""
-        _merge(self._clock, _known_to_host)
+        merge(self._clock, _known_to_host)
         if not self.non_blocking:  # the legacy stream and all blocking ones wait for each other
-            _merge(self._clock, _blocking if self.ptr == 0 else Stream.null._clock)
+            merge(self._clock, _blocking if self.ptr == 0 else Stream.null._clock)
         now = self._clock[self._number] = self._clock.get(self._number, 0) + 1
         if not self.non_blocking:
             _blocking[self._number] = now
@@ -167,7 +107,7 @@ class Stream:
         return event
 
     def wait_event(self, event: Event) -> None:
-        _merge(self._clock, event._clock)
+        merge(self._clock, event._clock)
 
     def launch_host_func(self, callback: Callable[[Any], None], arg: Any) -> None:
         callback(arg)
@@ -206,17 +146,17 @@ class Event:
 
     def record(self, stream: Stream | None = None) -> None:
         stream = stream or current_stream()
-        _merge(stream._clock, _known_to_host)
+        merge(stream._clock, _known_to_host)
         self._clock, self._time = dict(stream._clock), time.perf_counter()
 
     def synchronize(self) -> None:
         refuse_if_forbidden("Event.synchronize")
         counters.synchronisations += 1
-        _merge(_known_to_host, self._clock)
+        merge(_known_to_host, self._clock)
 
     @property
     def done(self) -> bool:
-        _merge(_known_to_host, self._clock)
+        merge(_known_to_host, self._clock)
         return True
 
 
@@ -255,7 +195,7 @@ def wait_for(stream: Stream | None, what: str) -> None:
         raise not_while_capturing(what)
     counters.synchronisations += 1
     for s in waited:
-        _merge(_known_to_host, s._clock)
+        merge(_known_to_host, s._clock)
 
 
 # cupyx.allow_synchronize
@@ -302,30 +242,6 @@ def enqueue(
         stream._graph._add(work, reads, writes)
         return False
     if machine.order_streams:
-        _check_order(stream, reads, writes)
+        check_order(stream, reads, writes)
     work()
     return True
-
-
-def _check_order(stream: Stream, reads: Iterable[Any], writes: Iterable[Any]) -> None:
-    now = stream._tick()
-    for memory in reads:
-        if memory.written is not None:
-            _require_before(stream, *memory.written, "read", "written")
-        memory.read[stream._number] = now
-    for memory in writes:
-        if memory.written is not None:
-            _require_before(stream, *memory.written, "write", "written")
-        for number, time_ in memory.read.items():
-            _require_before(stream, number, time_, "write", "read")
-        memory.written, memory.read = (stream._number, now), {}
-
-
-def _require_before(stream: Stream, number: int, time_: int, doing: str, done: str) -> None:
-    if number != stream._number and stream._clock.get(number, 0) < time_:
-        name = {Stream.null._number: "the default stream"}
-        raise EmulationError(
-            f"stream race: {doing} on {name.get(stream._number, f'stream {stream._number}')}, last"
-            f" {done} on {name.get(number, f'stream {number}')}, and nothing orders the two"
-            " (no event, wait_event or synchronize between them)"
-        )
