@@ -1,5 +1,6 @@
-"""The stand-in's own tests work on CuPy's default stream, whatever was current before."""
+"""The emulator's own tests work on CuPy's default stream, whatever was current before."""
 
+import numpy
 import pytest
 
 import lucid
@@ -16,3 +17,15 @@ def default_stream():
     cupy.cuda.Stream.null.use()
     yield
     before.use()
+
+
+@pytest.fixture
+def cp():
+    from tests.cuda_emulator import cupy
+
+    return cupy
+
+
+@pytest.fixture
+def x(cp):
+    return cp.asarray(numpy.arange(12, dtype="float32").reshape(3, 4))
