@@ -51,9 +51,12 @@ from lucid.backend.cpu.threads import set_num_threads as set_num_threads
 from lucid.backends import (
     are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
 )
+from lucid.backends import get_float32_matmul_precision as get_float32_matmul_precision
 from lucid.backends import (
     is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
 )
+from lucid.backends import set_float32_matmul_precision as set_float32_matmul_precision
+from lucid.backends import set_flush_denormal as set_flush_denormal
 from lucid.backends import use_deterministic_algorithms as use_deterministic_algorithms
 from lucid.compiler import compile as compile
 from lucid.dtypes import *  # noqa: F403
@@ -61,10 +64,27 @@ from lucid.dtypes import _bool as bool
 from lucid.dtypes import float32 as float
 from lucid.dtypes import int32 as int
 from lucid.fx import _assert as _assert
+from lucid.graph.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from lucid.graph.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from lucid.graph.grad_mode import is_grad_enabled as is_grad_enabled
 from lucid.graph.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
+from lucid.nn.functional import avg_pool1d as avg_pool1d
+from lucid.nn.functional import bilinear as bilinear
+from lucid.nn.functional import conv_transpose1d as conv_transpose1d
+from lucid.nn.functional import conv_transpose2d as conv_transpose2d
+from lucid.nn.functional import conv_transpose3d as conv_transpose3d
+from lucid.nn.functional import group_norm as group_norm
+from lucid.nn.functional import hardshrink as hardshrink
+from lucid.nn.functional import layer_norm as layer_norm
+from lucid.nn.functional import max_pool1d as max_pool1d
+from lucid.nn.functional import max_pool2d as max_pool2d
+from lucid.nn.functional import max_pool3d as max_pool3d
+from lucid.nn.functional import pairwise_distance as pairwise_distance
+from lucid.nn.functional import prelu as prelu
+from lucid.nn.functional import rrelu as rrelu
+from lucid.nn.functional import threshold as threshold
 from lucid.op import result_type as result_type
-from lucid.ops import *  # noqa: F403
+from lucid.ops import *  # type: ignore[assignment]  # noqa: F403
 from lucid.ops.activation import celu as celu
 from lucid.ops.activation import celu_ as celu_
 from lucid.ops.activation import selu as selu
@@ -78,6 +98,8 @@ from lucid.ops.convolution import conv2d as conv2d
 from lucid.ops.convolution import conv3d as conv3d
 from lucid.ops.piecewise import relu as relu
 from lucid.ops.piecewise import relu_ as relu_
+from lucid.ops.pseudo_inverse import matrix_power as matrix_power
+from lucid.ops.pseudo_inverse import pinverse as pinverse
 from lucid.ops.similarity import cosine_similarity as cosine_similarity
 from lucid.printing import set_printoptions as set_printoptions
 from lucid.random import Generator as Generator
@@ -94,7 +116,10 @@ Size = tuple  # shapes are plain tuples
 newaxis = None  # x[newaxis]: one more dimension
 
 
+_LATER = ("distributed", "distributions", "fx", "hub", "jit", "multiprocessing", "onnx")
+
+
 def __getattr__(name: str) -> ModuleType:
-    if name in ("distributed", "fx", "hub", "jit", "onnx"):  # imported when first used
+    if name in _LATER:
         return import_module(f"lucid.{name}")
     raise AttributeError(f"module 'lucid' has no attribute {name!r}")

@@ -25,6 +25,8 @@ def compile(model: Any = None, **settings: Any) -> Any:
             f"compile: knows only PyTorch's settings; got {', '.join(sorted(unknown))}."
             " Hint: they have no effect here and can be left out"
         )
+    if model is not None and not callable(model):
+        raise TypeError(f"compile: model must be a module or a function; got {model!r:.60}")
     return _same if model is None else model
 
 

@@ -28,6 +28,7 @@ from lucid.backend.cuda.stream import Event as Event
 from lucid.backend.cuda.stream import Stream as Stream
 from lucid.backend.cuda.stream import current_stream as current_stream
 from lucid.backend.cuda.stream import default_stream as default_stream
+from lucid.graphed import make_graphed_callables as make_graphed_callables
 from lucid.ops.typed import typed
 from lucid.tensor import Tensor
 
@@ -127,6 +128,16 @@ def get_device_capability(device: Any = None) -> tuple[int, int]:
 def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Always: below compute capability 8.0 bfloat16 is emulated by integer instructions."""
     return is_available() and (including_emulation or get_device_capability() >= (8, 0))
+
+
+def is_initialized() -> bool:
+    """Whether CUDA can be used: there is no state to initialise beforehand."""
+    return is_available()
+
+
+def init() -> None:
+    """Nothing to do: CUDA starts with its first use. An error where there is none."""
+    _device(None)
 
 
 def synchronize(device: Any = None) -> None:
@@ -282,6 +293,10 @@ def memory_reserved(device: Any = None) -> int:
 def max_memory_reserved(device: Any = None) -> int:
     """The largest that memory_reserved has been, since the start or reset_peak_memory_stats."""
     return _on(device, _memory.most_reserved) if is_available() else 0
+
+
+reset_max_memory_allocated = reset_peak_memory_stats  # older names
+memory_cached, max_memory_cached = memory_reserved, max_memory_reserved
 
 
 def memory_summary(device: Any = None, abbreviated: bool = False) -> str:

@@ -13,11 +13,18 @@ from typing import Any
 from lucid.errors import DTypeError, ShapeError
 from lucid.errors import LinAlgError as LinAlgError
 from lucid.op import Dims, casts, dimension, dimensions, floating
+from lucid.ops import broadcast_tensors as _broadcast_tensors
+from lucid.ops import cross as _cross
 from lucid.ops import diagonal as _diagonal
 from lucid.ops import matmul as matmul
+from lucid.ops.determinants import Slogdet as _Slogdet
+from lucid.ops.determinants import slogdet as _slogdet
 from lucid.ops.inverses import cholesky as cholesky
 from lucid.ops.inverses import inv as inv
 from lucid.ops.inverses import solve as solve
+from lucid.ops.pseudo_inverse import matrix_power as _matrix_power
+from lucid.ops.pseudo_inverse import matrix_rank as matrix_rank
+from lucid.ops.pseudo_inverse import pinv as pinv
 from lucid.ops.spectral import det as det
 from lucid.ops.spectral import eigh as eigh
 from lucid.ops.spectral import eigvalsh as eigvalsh
@@ -32,6 +39,88 @@ _INF = float("inf")
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """A view of the diagonals of matrices. A: (*, M, N) -> (*, min(M, N))."""
     return _diagonal(A, offset, dim1, dim2)
+
+
+def matrix_power(A: Tensor, n: int) -> Tensor:
+    """Each square matrix times itself, n times; the inverse's power for n < 0. (*, N, N)."""
+    return _matrix_power(A, n)
+
+
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """The product of matrices, in the order that takes the fewest multiplications.
+
+    The first and the last may be vectors, a row and a column.
+    """
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise ShapeError(f"multi_dot: expected at least two tensors; got {len(tensors)}")
+    inner = tensors[1:-1]
+    if any(t.ndim != 2 for t in inner) or any(t.ndim not in (1, 2) for t in tensors):
+        raise ShapeError(
+            "multi_dot: expected matrices, and vectors at the ends only; got shapes"
+            f" {[t.shape for t in tensors]}"
+        )
+    row, column = tensors[0].ndim == 1, tensors[-1].ndim == 1
+    chain = [tensors[0].unsqueeze(0) if row else tensors[0], *inner]
+    chain.append(tensors[-1].unsqueeze(1) if column else tensors[-1])
+    y = _cheapest(chain)
+    y = y.squeeze(0) if row else y
+    return y.squeeze(-1) if column else y
+
+
+def _cheapest(chain: list[Tensor]) -> Tensor:
+    """By dynamic programming over where to cut: cost[i, j] is that of matrices i to j."""
+    sizes = [t.shape[0] for t in chain] + [chain[-1].shape[1]]
+    n = len(chain)
+    cost = {(i, i): 0 for i in range(n)}
+    cut: dict[tuple[int, int], int] = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            costs = {
+                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1]
+                for k in range(i, j)
+            }
+            cut[i, j] = min(costs, key=costs.__getitem__)
+            cost[i, j] = costs[cut[i, j]]
+
+    def product(i: int, j: int) -> Tensor:
+        if i == j:
+            return chain[i]
+        return product(i, cut[i, j]).mm(product(cut[i, j] + 1, j))
+
+    return product(0, n - 1)
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The vector product along ``dim``, which has 3 elements. Other dimensions broadcast."""
+    if input.ndim != other.ndim:
+        raise ShapeError(
+            f"cross: both must have one number of dimensions; got {input.shape} and {other.shape}"
+        )
+    a, b = _broadcast_tensors(input, other)
+    return _cross(a, b, dim)
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The sum of the products of elements along ``dim``. Other dimensions broadcast."""
+    return (x * y).sum(dim)
+
+
+def cond(A: Tensor, p: float | str | None = None) -> Tensor:
+    """How much each matrix may enlarge relative errors: |A| |A^-1| in the norm p of matrix_norm.
+
+    A: (*, M, N) -> (*). None is 2: the largest singular value by the smallest.
+    """
+    if p in (None, 2, -2):
+        s = svdvals(A)
+        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+def slogdet(A: Tensor) -> _Slogdet:
+    """The sign and the logarithm of the size of each determinant. A: (*, N, N) -> (*), (*)."""
+    return _slogdet(A)
 
 
 @casts(cuda="float32")

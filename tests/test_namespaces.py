@@ -21,10 +21,23 @@ def test_pytorchs_module_paths_can_be_imported(name):
     "path",
     ["nn.modules.utils", "nn.parameter", "autograd.variable", "utils.data.dataset",
      "utils.data.sampler", "utils.data.dataloader", "optim.lr_scheduler", "cuda.amp",
-     "backends.cudnn", "backends.cuda", "nn.parallel", "utils.model_zoo", "hub", "jit"],
+     "backends.cudnn", "backends.cuda", "backends.mps", "nn.parallel", "utils.model_zoo", "hub",
+     "jit"],
 )  # fmt: skip
 def test_other_paths_can_be_imported(path):
     assert importlib.import_module(f"lucid.{path}")
+
+
+@pytest.mark.parametrize("name", sorted(lucid.distributions._FILES))
+def test_pytorchs_paths_to_distributions_can_be_imported(name):
+    module = importlib.import_module(f"lucid.distributions.{name}")
+    for member in lucid.distributions._FILES[name]:
+        assert getattr(module, member) is getattr(lucid.distributions, member)
+
+
+def test_a_script_that_asks_for_apples_gpus_is_told_that_there_are_none():
+    assert not lucid.backends.mps.is_built()
+    assert not lucid.backends.mps.is_available()
 
 
 def test_without_a_gpu_there_is_no_accelerator():

@@ -33,6 +33,11 @@ class LossScale:
         self._enabled = bool(enabled)
         if not self._enabled:
             return
+        given = {"init_scale": init_scale, "growth_factor": growth_factor}
+        given |= {"backoff_factor": backoff_factor, "growth_interval": growth_interval}
+        for name, value in given.items():
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"GradScaler: {name} must be a number; got {value!r:.60}")
         if not growth_factor > 1.0:
             raise ValueError(f"GradScaler: growth_factor must be > 1; got {growth_factor}")
         if not backoff_factor < 1.0:

@@ -20,16 +20,21 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 Function = Callable[..., Any]
 
 
-def jacobian(func: Function, inputs: Any, create_graph: bool = False, strict: bool = False) -> Any:
+def jacobian(
+    func: Function, inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, strategy: str = "reverse-mode",
+) -> Any:  # fmt: skip
     """d func(inputs) / d inputs: for output y and input x of shape (*y.shape, *x.shape).
 
     Two tuples give a tuple (outputs) of tuples (inputs). create_graph: the answer can be
     differentiated again. strict: an output that does not depend on an input is an error, not zeros.
+    vectorize and strategy say how PyTorch is to compute it; here it is row by row, in reverse.
 
     >>> lucid.autograd.functional.jacobian(lucid.exp, lucid.zeros(2))
     Tensor([[1., 0.],
             [0., 1.]])
     """
+    _check_strategy("jacobian", strategy, vectorize, strict, create_graph)
     with enable_grad():
         xs, ys, shaped = _call("jacobian", func, inputs, create_graph)
         rows = tuple([_jacobian_of(y, xs, o, create_graph, strict) for o, y in enumerate(ys)])
@@ -59,15 +64,20 @@ def _jacobian_of(
     return tuple(blocks)
 
 
-def hessian(func: Function, inputs: Any, create_graph: bool = False, strict: bool = False) -> Any:
+def hessian(
+    func: Function, inputs: Any, create_graph: bool = False, strict: bool = False,
+    vectorize: bool = False, outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:  # fmt: skip
     """The second derivatives of a function with one output of one element.
 
-    For inputs x and z of shape (*x.shape, *z.shape); a tuple of inputs gives a tuple of tuples.
+    For inputs x and z of shape (*x.shape, *z.shape); a tuple of inputs gives a tuple of tuples. The
+    settings are jacobian's.
 
     >>> lucid.autograd.functional.hessian(lambda x: (x**3).sum(), lucid.ones(2))
     Tensor([[6., 0.],
             [0., 6.]])
     """
+    _check_strategy("hessian", outer_jacobian_strategy, vectorize, strict, create_graph)
 
     def gradient(*xs: Tensor) -> Any:
         y = _scalar("hessian", func(*xs))
@@ -75,6 +85,22 @@ def hessian(func: Function, inputs: Any, create_graph: bool = False, strict: boo
         return found if isinstance(inputs, (tuple, list)) else found[0]
 
     return jacobian(gradient, inputs, create_graph, strict)
+
+
+def _check_strategy(
+    name: str, strategy: str, vectorize: bool, strict: bool, create_graph: bool
+) -> None:
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise ValueError(
+            f'{name}: strategy must be "reverse-mode" or "forward-mode"; got {strategy!r}'
+        )
+    if strategy == "forward-mode" and (create_graph or not vectorize):
+        raise NotImplementedError(
+            f"{name}: forward-mode goes with vectorize=True, without create_graph; got"
+            f" vectorize={vectorize}, create_graph={create_graph}"
+        )
+    if strict and vectorize:
+        raise RuntimeError(f"{name}: strict does not go with vectorize; got both")
 
 
 def vjp(

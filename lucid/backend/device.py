@@ -81,6 +81,10 @@ class Device:
         """Whether a NumPy array lies in such memory."""
         raise NotImplementedError
 
+    def matmul(self, a: Array, b: Array) -> Array:
+        """The matrix product, as numpy.matmul."""
+        return self.xp.matmul(a, b)
+
     def scatter_add(self, target: Array, index: Any, value: Array) -> None:
         """``target[index] += value`` where an index that stands twice counts twice."""
         raise NotImplementedError

@@ -102,6 +102,10 @@ def drops(
     """Decisions first, first + 1, ... of a draw, True for a drop. `first` is a multiple of 16."""
     result = np.empty(count, np.bool_) if out is None else out
 
+    if count <= 4 * _GRAIN:
+        _decide(_lanes(_words(key, 4 * -(-count // 16), first // 4), "<u2"), threshold, result)
+        return result
+
     def decide(start: int, stop: int) -> None:
         part = _words(key, 4 * -(-(stop - start) // 16), (first + start) // 4)
         _decide(_lanes(part, "<u2"), threshold, result[start:stop])

@@ -36,14 +36,30 @@ class set_detect_anomaly:
         flags.enabled, flags.check_nan = self._before
 
 
-class detect_anomaly(set_detect_anomaly):
+class detect_anomaly:
     """In this block every op remembers where it was called, and NaN gradients are errors.
 
     An error raised while walking back then shows the forward line. Slow; for debugging.
     """
 
     def __init__(self, check_nan: bool = True):
-        super().__init__(True, check_nan)
+        self._check_nan = check_nan
+
+    def __enter__(self) -> None:
+        self._entered = set_detect_anomaly(True, self._check_nan)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._entered.__exit__(*exc_info)
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether ops remember where they were called, in this thread."""
+    return flags.enabled
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether a NaN gradient is an error where ``is_anomaly_enabled``."""
+    return flags.check_nan
 
 
 def here() -> str:

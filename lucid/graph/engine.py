@@ -54,7 +54,7 @@ def run(
                 for index, gradient in enumerate(arrived):
                     if (node, index) in captured:
                         captured[node, index] = gradient
-            pulled = any(gradient is not None for gradient in arrived) and (
+            pulled = (arrived[0] is not None or any(g is not None for g in arrived)) and (
                 capture is None or any(edge and edge[0] in waiting for edge in node.edges)
             )
             sent = node.pull(arrived) if pulled else [None] * len(node.edges)

@@ -32,8 +32,8 @@ class Leaf:
         t = self.tensor
         with _accumulating:
             if t._grad is None:
-                own = _is_fresh(g) and _within(references(g, gradients), Leaf.alone)
-                t._grad = g if own else _copy(g)
+                counts = references(g, gradients)  # before g is handed to anybody else
+                t._grad = g if is_alone(g, counts) else _copy(g)
             elif flags.grad:
                 t._grad = t._grad + g
             else:
@@ -62,7 +62,7 @@ def references(g: Any, slots: list[Any]) -> tuple[int, int, int]:
     references the interpreter itself holds here differs between Python versions: see measure().
     """
     slots[0] = None
-    base = 0 if g._array.base is None else sys.getrefcount(g._array.base)
+    base = 0 if _owns(g._array) else sys.getrefcount(g._array.base)
     return sys.getrefcount(g), sys.getrefcount(g._array), base
 
 
@@ -78,19 +78,25 @@ def measure(g: Callable[[], Any]) -> None:
     Leaf.alone = min(seen[0], 3), min(seen[1], 2), min(seen[2], 2)
 
 
-def _within(counts: tuple[int, ...], limits: tuple[int, ...]) -> bool:
-    return all(count <= limit for count, limit in zip(counts, limits, strict=True))
+def is_alone(g: Any, counts: tuple[int, int, int]) -> bool:
+    """Whether nobody else can see a gradient's memory; ``counts`` is what references() answered."""
+    (own, array, base), (most_own, most_array, most_base) = counts, Leaf.alone
+    return own <= most_own and array <= most_array and base <= most_base and _is_fresh(g)
 
 
 def _is_fresh(g: Any) -> bool:
     """Whether its memory may be its own: all of an array, as it lies or with dimensions swapped."""
     if flags.grad or g._base is not None:
         return False
-    base = g._array.base
-    if base is None:
+    if _owns(g._array):
         return True
-    whole = base.__class__ is g._array.__class__ and base.base is None
-    return whole and base.nbytes == g._array.nbytes
+    base = g._array.base
+    return base.__class__ is g._array.__class__ and _owns(base) and base.nbytes == g._array.nbytes
+
+
+def _owns(array: Any) -> bool:
+    """Whether it is no view: the memory is its own, or lent to it alone."""
+    return array.base is None or getattr(array.base, "lent", False)
 
 
 def _copy(g: Any) -> Any:

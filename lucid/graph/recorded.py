@@ -117,6 +117,11 @@ class Recorded:
                     "this tensor shows memory that was written to in place since a custom Function"
                     " returned it. Hint: .clone() it in the Function"
                 )
+            if base._base is not None:
+                raise GradError(
+                    "this view shows a tensor whose shape was changed in place since, and that was"
+                    " written to. Hint: .clone() the view, or make it afterwards"
+                )
             self._epoch = base._epoch
             edge = base._edge
             if edge is None:

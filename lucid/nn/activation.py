@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -250,8 +251,22 @@ class GELU(Module):
 class Hardtanh(Module):
     """x clamped to [min_val, max_val]. x: (*) -> y: (*)."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ):
         super().__init__()
+        for old, new, value in (("min", "min_val", min_value), ("max", "max_val", max_value)):
+            if value is not None:
+                warnings.warn(
+                    f"Hardtanh: {old}_value is deprecated; use {new}", FutureWarning, stacklevel=2
+                )
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         if not max_val > min_val:
             raise ValueError(
                 f"Hardtanh: max_val must be greater than min_val; got {max_val} and {min_val}"

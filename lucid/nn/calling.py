@@ -140,6 +140,14 @@ class Calling:
         """
         return _add(self._backward_hooks, Hook(hook), prepend)
 
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """register_full_backward_hook, by its older name.
+
+        PyTorch's older form shows as ``grad_input`` the gradients of the inputs of the last
+        operation in the module, weights among them; here they are those of the module's inputs.
+        """
+        return self.register_full_backward_hook(hook)
+
 
 def _add(hooks: dict[int, Hook], hook: Hook, prepend: bool) -> RemovableHandle:
     return RemovableHandle(hooks, hook, first=prepend)  # type: ignore[arg-type]

@@ -83,6 +83,16 @@ class _List(Module):
         return module
 
 
+def _no_layer(name: str, index: int, given: Any) -> str:
+    """What is said of an argument of Sequential that is no layer."""
+    what, hint = type(given).__name__, ""
+    if isinstance(given, list | tuple):
+        hint = f". Hint: {name}(*layers)"
+    elif isinstance(given, type) and issubclass(given, Module):
+        what, hint = f"the class {given.__name__}", f". Hint: {given.__name__}()"
+    return f"{name}: every layer must be a Module; got {what} at position {index}{hint}"
+
+
 class Sequential(_List):
     """Modules called one after the other. ``model[0]``, ``model[1:3]`` and ``a + b`` work.
 
@@ -102,6 +112,8 @@ class Sequential(_List):
                 self.add_module(name, module)
         else:
             for index, module in enumerate(args):
+                if module is not None and not isinstance(module, Module):
+                    raise TypeError(_no_layer(self._name(), index, module))
                 self.add_module(str(index), module)
 
     def forward(self, input: Any) -> Any:

@@ -2,6 +2,9 @@
 
 # ruff: noqa: F401
 
+from lucid.nn.heads import (
+    multi_head_attention_forward,
+)
 from lucid.nn.lp_pool import (
     lp_pool1d,
     lp_pool2d,
@@ -160,6 +163,9 @@ from lucid.ops.piecewise import (
     softshrink,
     threshold,
     threshold_,
+)
+from lucid.ops.products import (
+    pdist,
 )
 from lucid.ops.regression import (
     huber_loss,

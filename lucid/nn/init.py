@@ -220,6 +220,8 @@ def sparse_(
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: tensor must have 2 dimensions; got shape {tensor.shape}")
     rows, columns = tensor.shape
+    if math.isnan(sparsity):
+        raise ValueError(f"sparse_: sparsity must be a fraction; got {sparsity}")
     zeros = math.ceil(sparsity * rows)
     tensor.normal_(0.0, std, generator=generator)
     for column in range(columns):

@@ -12,6 +12,7 @@ from lucid.nn.calling import Calling
 from lucid.nn.explaining import explaining
 from lucid.nn.state import State
 from lucid.nn.tree import Tree
+from lucid.ops.sharing import share_memory
 from lucid.tensor import Tensor
 
 _REGISTERS = (
@@ -180,6 +181,16 @@ class Module(Tree, Calling, State):
     def type(self, dst_type: Any) -> Any:
         """All tensors, integers too, to ``dst_type``."""
         return self._apply(lambda t: t.type(dst_type))
+
+    def share_memory(self) -> Any:
+        """Move parameters, gradients and buffers to memory that other processes see, in one block.
+
+        Those that get the module, as ``multiprocessing`` starts or sends it, train the same one.
+        """
+        parameters = list(self.parameters())
+        gradients = [p._grad for p in parameters if p._grad is not None]
+        share_memory([*parameters, *gradients, *self.buffers()])
+        return self
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
         """Move to a device without the values: memory there is uninitialised."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from lucid.nn.containers import pairs
@@ -59,7 +59,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return _describe("ParameterList", enumerate(self))
+        return _describe(enumerate(self), lambda t: t.dtype)
 
 
 class ParameterDict(Module):
@@ -159,7 +159,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return _describe("ParameterDict", self.items())
+        return _describe(self.items(), lambda t: t.type())  # PyTorch's older words
 
 
 def _as_parameter(value: Any) -> Any:
@@ -168,14 +168,14 @@ def _as_parameter(value: Any) -> Any:
     return value
 
 
-def _describe(name: str, items: Iterable[tuple[Any, Any]]) -> str:
+def _describe(items: Iterable[tuple[Any, Any]], kind_of: Callable[[Any], Any]) -> str:
     lines = []
     for key, value in items:
         if isinstance(value, Tensor):
             kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
             place = "" if value.device.type == "cpu" else f" ({value.device})"
             sizes = "x".join(map(str, value.shape))
-            lines.append(f"  ({key}): {kind} containing: [{value.dtype} of size {sizes}{place}]")
+            lines.append(f"  ({key}): {kind} containing: [{kind_of(value)} of size {sizes}{place}]")
         else:
             lines.append(f"  ({key}): Object of type: {type(value).__name__}")
     return "\n".join(lines)

@@ -56,6 +56,8 @@ class RNNBase(Module):
         for what in ("input_size", "hidden_size", "num_layers"):
             _check_size(name, what, getattr(self, what))
         self._check_projection(name)
+        if not isinstance(bidirectional, bool):
+            raise TypeError(f"{name}: bidirectional must be a bool; got {bidirectional!r}")
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"{name}: dropout stands between layers, and there is one only; got dropout="

@@ -71,7 +71,8 @@ class State:
                     destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
                 )
         for hook in list(self._state_dict_hooks.values()):
-            hook(self, destination, prefix, metadata)
+            changed = hook(self, destination, prefix, metadata)
+            destination = destination if changed is None else changed
         return destination
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -117,6 +118,7 @@ class State:
         plan: list[Callable[[], None]] = []
         problems: list[str] = []
         keys = _IncompatibleKeys([], [])
+        modules: list[State] = []  # those with post-hooks, the inner ones first
 
         def visit(module: State, prefix: str) -> None:
             local = {**metadata.get(prefix[:-1], {}), "_plan": plan, "_assign": assign}
@@ -124,9 +126,10 @@ class State:
             for name, child in module._modules.items():
                 if child is not None:
                     visit(child, f"{prefix}{name}.")
+            if module._load_state_dict_post_hooks:
+                modules.append(module)
 
         visit(self, "")
-        modules = [m for m in self.modules() if m._load_state_dict_post_hooks]
         if problems or (strict and any(keys) and not modules):
             raise _misfit(self, keys, problems, strict)
         undo = self._snapshot() if any(keys) and modules else None
@@ -235,6 +238,18 @@ class State:
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after its part is collected."""
         return RemovableHandle(self._state_dict_hooks, hook)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """register_state_dict_post_hook, by the name that older code uses."""
+        return self.register_state_dict_post_hook(hook)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
+        """The same in its older form: the hook gets the module only ``with_module``."""
+        if with_module:
+            return self.register_load_state_dict_pre_hook(hook)
+        return self.register_load_state_dict_pre_hook(lambda module, *rest: hook(*rest))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys,

@@ -7,7 +7,7 @@ from typing import Any
 from lucid.onnx.graph import Form, Graph, Place, emits, is_integer
 from lucid.ops.activation import Sigmoid, Softsign, Tanh
 from lucid.ops.arithmetic import Add, Div, DivRounded, Lerp, Mul, Neg, Remainder, Sub
-from lucid.ops.comparison import Question
+from lucid.ops.comparison import Bits, Question
 from lucid.ops.conversion import Cast, Clone, Copy, Fill, Transfer
 from lucid.ops.elementwise import Abs, Erf, Exp, Expm1, Log, Reciprocal, Rsqrt, Sqrt
 from lucid.ops.masking import MaskedFill, Where
@@ -17,7 +17,7 @@ from lucid.ops.piecewise import (
     Relu,
 )
 from lucid.ops.powers import Pow, PowScalar
-from lucid.ops.rounding import Clamp, Extreme, Step
+from lucid.ops.rounding import Bound, Clamp, Extreme, Step
 from lucid.ops.trigonometry import Trigonometric
 
 
@@ -176,7 +176,7 @@ def clipped(g: Graph, p: Place, low: Any, high: Any) -> str:
     return g.op("Clip", p.names[0], *limits)
 
 
-@emits(Extreme)
+@emits(Extreme, Bound)
 def _extreme(g: Graph, p: Place) -> str:
     type = {"maximum": "Max", "minimum": "Min"}.get(p.op.function)
     if type is None:
@@ -194,7 +194,7 @@ _LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logic
 _BITS = {"bitwise_and": "And", "bitwise_or": "Or", "bitwise_xor": "Xor", "invert": "Not"}
 
 
-@emits(Question)
+@emits(Question, Bits)
 def _question(g: Graph, p: Place) -> str:
     name = p.op.function
     given = [g.number(x, p.dtype) for x in p.names]

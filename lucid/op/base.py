@@ -24,12 +24,14 @@ from lucid.errors import GradError, ShapeError
 from lucid.graph import anomaly, saved
 from lucid.graph.compact import teach
 from lucid.graph.grad_mode import flags
+from lucid.graph.leaf import is_alone, references
 from lucid.op import order, promotion
 from lucid.tensor import Tensor
 
 _FLOAT32, _FLOAT64 = dtypes.float32.numpy, dtypes.float64.numpy
 _FLOATING = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 _ONE_NEEDED = (True,)
+_LARGE = 1 << 17  # bytes of an array that takes longer to make than to see that it isn't needed
 _new = object.__new__
 
 
@@ -48,7 +50,10 @@ class Op:
     # In which of "generic" (backward), "cpu" and "cuda" (backward_<device>) None may stand for the
     # gradient of an output that nobody used; elsewhere, and for the first output, it is zeros.
     takes_none: ClassVar[tuple[str, ...]] = ()
+    # Python integers out of an integer tensor's range: "refuse", "wrap", or leave them "exact".
+    numbers: ClassVar[str] = "refuse"
     orders: ClassVar[bool] = False  # forward chooses the output's memory order itself
+    overwrites: ClassVar[bool] = False  # backward_cpu may use self.reusable: see there
 
     # The state of a call; what stands on the class is the state before it.
     device: Any = None
@@ -58,6 +63,8 @@ class Op:
     outputs: ClassVar[int] = 1
     hooks: ClassVar[Any] = None
     out: ClassVar[Array] = None  # in-place calls: the array that forward may write to
+    # In backward_cpu: the gradient's array if nobody else can see it, so that it may be written to.
+    reusable: ClassVar[Array] = None
     birth: ClassVar[str] = ""  # under anomaly detection: where forward was called
     _kept: ClassVar[tuple] = ()
     _old: ClassVar[Array] = None  # in-place calls: a copy of the first input, if it was kept
@@ -82,7 +89,9 @@ class Op:
         if cls._forward["cuda"] is cls.forward and not cls.is_view and not cls.orders:
             cls._forward["cuda"] = order.keeping(cls.forward)
         state = ("device", "needs", "edges", "shapes", "_dtypes")
-        rest = ("_shown",) if cls.is_view else ("_kept", "_saved", "out")
+        rest: tuple = ("_shown",) if cls.is_view else ("_kept", "_saved", "out")
+        if cls.overwrites:
+            rest += ("reusable",)
         teach(cls, (*settings, *state, *rest))
 
     def forward(self, *arrays: Any) -> Any:
@@ -286,7 +295,15 @@ class Op:
         return self.wrap(self.xp.zeros(shape, dtype))
 
     def _run_fused(self, fused: Any, gradients: list[Any]) -> tuple:
+        if self.overwrites and self.device.type == "cpu" and gradients[0]._array.nbytes >= _LARGE:
+            (g,) = gradients
+            counts = references(g, gradients)  # before g is handed to anybody else
+            if is_alone(g, counts):
+                self.reusable = g._array  # type: ignore[misc]
+            gradients[0] = g
         answers = fused(self, *[g if g is None else g._array for g in gradients])
+        if self.reusable is not None:
+            del self.reusable
         if answers.__class__ is not tuple:
             answers = (answers,)
         return tuple([None if a is None else self.wrap(a) for a in answers])

@@ -1,7 +1,8 @@
 """Pointwise: the base of ops that compute each element by itself, from that element alone.
 
 A subclass writes its formula twice, for values and for the gradient; on the CPU both run in blocks
-that stay in cache, on all threads, with halves widened block by block.
+that stay in cache, on all threads, with halves widened block by block. Arrays that a formula makes
+on the way cost more than its arithmetic: it writes to ``out``, or to ``self.spare``.
 
     value(x, out)           arrays: y; may write it to ``out`` where that is not None
     gradient(dy, kept)      tensors: dx. ``kept`` is x, or y if ``keeps`` says so
@@ -16,6 +17,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lucid.backend.cpu import blockwise
+from lucid.backend.cpu.threads import scratch
 from lucid.op.base import Op, _settings
 
 
@@ -24,6 +26,7 @@ class Pointwise(Op):
 
     # "input", "output", or "either": the input, and the output where it took the input's place.
     keeps: ClassVar[str] = "input"
+    block: ClassVar[int] = blockwise.BLOCK  # elements at once on the CPU, see blockwise
     _numbers: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -39,13 +42,29 @@ class Pointwise(Op):
     def gradient_array(self, dy: Any, kept: Any, out: Any = None) -> Any:
         return self.gradient(self.wrap(dy), self.wrap(kept))._array
 
+    def spare(self, x: Any, dtype: Any = None, name: str = "spare") -> Any:
+        """Uninitialised memory in x's shape for values on the way: one per name, dtype x's."""
+        on_cpu = self.device.type == "cpu"
+        if on_cpu and x.size <= 2 * blockwise.LONG and x.flags.c_contiguous:
+            return scratch(name, x.size, dtype or x.dtype).reshape(x.shape)
+        return self._like(x, dtype)
+
+    def _target(self, x: Any, out: Any) -> Any:
+        return self._like(x) if out is None else out
+
+    def _like(self, x: Any, dtype: Any = None) -> Any:
+        """In x's memory order; for an expanded x, which has none, empty_like takes Fortran's."""
+        if any(s == 0 and n > 1 for s, n in zip(x.strides, x.shape, strict=True)):
+            return self.xp.empty(x.shape, dtype or x.dtype)
+        return self.xp.empty_like(x, dtype=dtype)
+
     def forward(self, x: Any) -> Any:
         return self._keep(x, self.value)
 
     def forward_cpu(self, x: Any) -> Any:
         if x.size <= blockwise.BLOCK and x.dtype.itemsize != 2:
             return self._keep(x, self.value)
-        return self._keep(x, lambda x, out: blockwise.apply(self.value, (x,), out))
+        return self._keep(x, lambda x, out: blockwise.apply(self.value, (x,), out, self.block))
 
     def forward_cuda(self, x: Any) -> Any:
         if x.dtype.kind in "iubc":
@@ -80,7 +99,7 @@ class Pointwise(Op):
             if dy.ndim == 0:  # NumPy would answer numbers, which can't be written to
                 return self.gradient_array(dy.reshape(1), kept.reshape(1)).reshape(())
             return self.gradient_array(dy, kept)
-        return blockwise.apply(self.gradient_array, (dy, kept))
+        return blockwise.apply(self.gradient_array, (dy, kept), self.reusable, self.block)
 
     def backward_cuda(self, dy: Any) -> Any:
         (kept,) = self.saved_arrays

@@ -77,10 +77,30 @@ def prepare(op: Any, inputs: tuple) -> tuple[tuple, list[Any], Any, dict[int, An
                     values[i] = x.to(common)
             elif isinstance(x, (bool, int)) and common.category == 2:
                 values[i] = float(x)
+            elif type(x) is int and common.category == 1 and not _fits(x, common):
+                values[i] = _as_integer(op, x, common)
     arrays = [x._array if isinstance(x, Tensor) else x for x in values]
     if device.type in op._takes_halves:
         return tuple(values), arrays, device, None
     return tuple(values), *_upcast(arrays, device)
+
+
+def _fits(x: int, kind: dtype) -> bool:
+    limits = dtypes.iinfo(kind)
+    return limits.min <= x <= limits.max
+
+
+def _as_integer(op: Any, x: int, kind: dtype) -> int:
+    """A number that the integer type does not hold: modulo 2**bits where sums are, too."""
+    if op.numbers == "exact":
+        return x
+    limits = dtypes.iinfo(kind)
+    if op.numbers != "wrap" or not _fits(x, dtypes.int64):
+        raise DTypeError(
+            f"{op.label()}: numbers must lie in {kind}'s range [{limits.min}, {limits.max}]; got"
+            f" {x}. Hint: convert the tensor with .to(dtype)"
+        )
+    return (x - limits.min) % (limits.max - limits.min + 1) + limits.min
 
 
 def _number(op: Any, x: Any) -> Any:

@@ -38,7 +38,7 @@ class EmbeddingGradient(Op):
     def forward(self, dy, index):
         xp = self.xp
         self.save(index)
-        rows = self._scaled(dy.reshape(-1, self.shape[1]), index.reshape(-1))
+        rows = self._scaled(dy.reshape(index.size, self.shape[1]), index.reshape(-1))
         return self._add_up(xp.zeros(self.shape, dy.dtype), index.reshape(-1), rows)
 
     def forward_cpu(self, dy, index):
@@ -51,7 +51,7 @@ class EmbeddingGradient(Op):
             order = xp.argsort(flat, kind="stable")
             arranged = flat[order]
             first = xp.flatnonzero(xp.diff(arranged, prepend=arranged[0] - 1))
-            rows = self._scaled(dy.reshape(-1, self.shape[1])[order].astype(wide), arranged)
+            rows = self._scaled(dy.reshape(index.size, self.shape[1])[order].astype(wide), arranged)
             dw[arranged[first]] = _sums(xp, rows, first)
         return dw
 

@@ -106,6 +106,7 @@ def check_writable(name: str, x: Tensor) -> None:
         )
     base = x._base
     if base is not None and base.requires_grad:
+        _refuse_outdated(name, base)
         if base.is_leaf:
             raise GradError(
                 f"{name}: a view of a leaf that requires grad can't be written to while recording."
@@ -121,6 +122,14 @@ def check_writable(name: str, x: Tensor) -> None:
         raise GradError(
             f"{name}: a leaf that requires grad can't be written to in place while recording."
             " Hint: with lucid.no_grad(): ..., or use the out-of-place form"
+        )
+
+
+def _refuse_outdated(name: str, base: Tensor) -> None:
+    if base._base is not None:
+        raise GradError(
+            f"{name}: this view shows a tensor whose shape was changed in place since."
+            " Hint: make the view afterwards"
         )
 
 
@@ -187,6 +196,7 @@ def take_place(x: Tensor, op: Op, index: int) -> None:
     if base is None:
         _become_output(x, op, index)
         return
+    _refuse_outdated(op.label(), base)
     edge = base._edge
     write = WriteView(tuple(x._views()))
     write.device = op.device

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
+from lucid.backend.cpu import blockwise
 from lucid.op import Op, casts
 from lucid.op import inplace as write
 from lucid.op.pointwise import Pointwise
@@ -22,24 +24,40 @@ _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 class Sigmoid(Pointwise):
     keeps = "output"
+    block = blockwise.LONG
 
     def value(self, x, out=None):
-        y = self.xp.exp(-x)
-        y += 1
-        return self.xp.reciprocal(y, out=out)
+        xp = self.xp
+        y = xp.exp(xp.negative(x, out=out), out=out)
+        y = xp.add(y, 1, out=out)
+        return xp.reciprocal(y, out=out)
 
     def gradient(self, dy, y):
         return dy * (y * (1 - y))
 
+    def gradient_array(self, dy, y, out=None):
+        xp = self.xp
+        slope = xp.subtract(1, y, out=out)
+        slope *= y
+        slope *= dy
+        return slope
+
 
 class Tanh(Pointwise):
     keeps = "output"
+    block = blockwise.LONG
 
     def value(self, x, out=None):
         return self.xp.tanh(x, out=out)
 
     def gradient(self, dy, y):
         return dy * (1 - y * y)
+
+    def gradient_array(self, dy, y, out=None):
+        slope = self.xp.multiply(y, y, out=out)
+        slope = self.xp.subtract(1, slope, out=slope)
+        slope *= dy
+        return slope
 
 
 class LogSigmoid(Pointwise):
@@ -105,21 +123,26 @@ class Elu(Pointwise):
     scale: float = 1.0
     rate: float = 1.0
 
+    block = blockwise.LONG
+
     @property
     def keeps(self):
-        return "either" if self.alpha * self.scale >= 0 else "input"
+        if self.alpha * self.scale < 0:
+            return "input"
+        return "output" if self.device.type == "cpu" else "either"  # spares NumPy an exp
 
     def value(self, x, out=None):
         xp = self.xp
-        low = xp.minimum(x, 0)
+        low = xp.clip(x, -inf, 0, out=self.spare(x))
         if self.rate != 1:
             low *= self.rate
-        low = xp.expm1(low)
+        xp.expm1(low, out=low)
         low *= self.alpha * self.scale
-        high = xp.maximum(x, 0)  # one of the two is always 0
+        y = xp.clip(x, 0, inf, out=self._target(x, out))  # one of the two is always 0
         if self.scale != 1:
-            high *= self.scale
-        return xp.add(low, high, out=out)
+            y *= self.scale
+        y += low
+        return y
 
     def gradient(self, dy, kept):
         if self._kept_output:
@@ -129,19 +152,23 @@ class Elu(Pointwise):
         return dy * low.where(kept <= 0, self.scale)
 
     def gradient_array(self, dy, kept, out=None):
-        xp = self.xp
-        low = xp.minimum(kept, 0)
+        xp, at_zero = self.xp, self.alpha * self.scale * self.rate
+        slope = xp.clip(kept, -inf, 0, out=self._target(kept, out))
+        if self.rate != 1:
+            slope *= self.rate
         if self._kept_output:
-            low += self.alpha * self.scale
-            low *= self.rate
+            slope += at_zero
         else:
-            low *= self.rate
-            low = xp.exp(low)
-            low *= self.alpha * self.scale * self.rate
-        step = (kept > 0).astype(low.dtype)  # there low is what it is at 0: alpha scale rate
-        step *= self.scale - self.alpha * self.scale * self.rate
-        low += step
-        return xp.multiply(dy, low, out=out)
+            xp.exp(slope, out=slope)
+            slope *= at_zero
+        if self.scale != at_zero:  # which it is so far where x is positive
+            positive = xp.greater(kept, 0, out=self.spare(kept, bool, "mask"))
+            step = self.spare(kept)
+            xp.copyto(step, positive)
+            step *= self.scale - at_zero
+            slope += step
+        slope *= dy
+        return slope
 
     def backward_cuda(self, dy):
         (kept,) = self.saved_arrays

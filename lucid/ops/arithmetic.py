@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid.backend.cpu import blockwise
 from lucid.errors import DTypeError
 from lucid.op import Op, casts, inplace
 from lucid.spec import Case, spec
@@ -32,12 +33,19 @@ __all__ = [
 
 Number = Tensor | float
 
+_MANY = 1 << 15  # elements of two arrays from which on their memory matters
+
 
 class Add(Op):
     broadcasts = True
+    numbers = "wrap"
 
     def forward(self, a, b):
-        return self.xp.add(a, b, out=self.out) if self.out is not None else a + b
+        if self.out is not None:
+            return self.xp.add(a, b, out=self.out)
+        if a.__class__ is b.__class__ and a.size > _MANY:
+            return blockwise.combine(self.xp.add, a, b)
+        return a + b
 
     def backward(self, dy):
         return dy, dy
@@ -45,9 +53,14 @@ class Add(Op):
 
 class Sub(Op):
     broadcasts = True
+    numbers = "wrap"
 
     def forward(self, a, b):
-        return self.xp.subtract(a, b, out=self.out) if self.out is not None else a - b
+        if self.out is not None:
+            return self.xp.subtract(a, b, out=self.out)
+        if a.__class__ is b.__class__ and a.size > _MANY:
+            return blockwise.combine(self.xp.subtract, a, b)
+        return a - b
 
     def backward(self, dy):
         return dy, (-dy if self.needs[1] else None)
@@ -55,11 +68,16 @@ class Sub(Op):
 
 class Mul(Op):
     broadcasts = True
+    numbers = "wrap"
 
     def forward(self, a, b):
         if self.needs:
             self.save(a if self.needs[1] else None, b if self.needs[0] else None)
-        return self.xp.multiply(a, b, out=self.out) if self.out is not None else a * b
+        if self.out is not None:
+            return self.xp.multiply(a, b, out=self.out)
+        if a.__class__ is b.__class__ and a.size > _MANY:
+            return blockwise.combine(self.xp.multiply, a, b)
+        return a * b
 
     def backward(self, dy):
         a, b = self.saved
@@ -84,7 +102,8 @@ class Div(Op):
 def _refuse_zero(name: str, op: Op, a: Any, b: Any) -> None:
     """Integers over 0, where NumPy answers 0. A GPU is not asked: it would have to wait."""
     whole = all(x.dtype.kind in "biu" for x in (a, b) if hasattr(x, "dtype"))
-    if whole and op.device.type == "cpu" and not op.xp.all(b):
+    none = any(x.size == 0 for x in (a, b) if hasattr(x, "size"))
+    if whole and op.device.type == "cpu" and not none and not op.xp.all(b):
         raise ZeroDivisionError(
             f"{name}: an integer can't be divided by 0. Hint: use .float() first"
         )
@@ -92,7 +111,8 @@ def _refuse_zero(name: str, op: Op, a: Any, b: Any) -> None:
 
 class DivRounded(Op):
     mode: str  # "floor" or "trunc"
-    differentiable = False
+    broadcasts = True
+    numbers = "wrap"
 
     def label(self):
         return "floor_divide" if self.mode == "floor" else "div"
@@ -108,12 +128,17 @@ class DivRounded(Op):
         quotient = xp.floor_divide(a, b)  # towards minus infinity; one up where that cut off
         return quotient + ((quotient < 0) & (quotient * b != a)).astype(quotient.dtype)
 
+    def backward(self, dy):
+        zeros = dy.new_zeros(dy.shape)  # flat almost everywhere
+        return zeros, zeros
+
 
 class Remainder(Op):
     """a - b * floor(a / b), or with trunc: the remainder has the sign of b, or of a."""
 
     mode: str
     broadcasts = True
+    numbers = "wrap"
 
     def forward(self, a, b):
         if self.needs and self.needs[1]:
@@ -141,7 +166,14 @@ class Lerp(Op):
 
     def forward(self, start, end, weight):
         self.save(start, end, weight)
-        return start + weight * (end - start)
+        # From the nearer end: exact at 0 and at 1.
+        if isinstance(weight, (int, float)):
+            near = abs(weight) < 0.5
+            return start + weight * (end - start) if near else end - (end - start) * (1 - weight)
+        near = abs(weight) < 0.5
+        return self.xp.where(
+            near, start + weight * (end - start), end - (end - start) * (1 - weight)
+        )
 
     def backward(self, dy):
         start, end, weight = self.saved
@@ -151,6 +183,12 @@ class Lerp(Op):
 
 def _scaled(b: Number, alpha: float) -> Number:
     return b if alpha == 1 else b * alpha
+
+
+def _in_kind(value: float, *tensors: Tensor) -> float:
+    """Beside integers a factor is one, too: what it has beyond is cut off."""
+    floating = any(t.is_floating_point() for t in tensors)
+    return value if floating or not isinstance(value, float) else int(value)
 
 
 @tensor_method("add", "__add__", "__radd__")
@@ -252,6 +290,7 @@ def lerp(input: Tensor, end: Tensor, weight: Number) -> Tensor:
 @casts(cuda="widest")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value * tensor1 * tensor2. Shapes broadcast."""
+    value = _in_kind(value, input, tensor1, tensor2)
     return Add()(input, Mul()(Mul()(tensor1, tensor2), value))
 
 
@@ -316,6 +355,7 @@ def lerp_(self: Tensor, end: Tensor, weight: Number) -> Tensor:
 @tensor_method("addcmul_")
 def addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """self += value * tensor1 * tensor2, in place."""
+    value = _in_kind(value, self, tensor1, tensor2)
     return inplace(Add(), self, Mul()(Mul()(tensor1, tensor2), value))
 
 

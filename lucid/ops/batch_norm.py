@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lucid import dtypes
-from lucid.backend.cpu import channels
+from lucid.backend.cpu import batch_norm as cpu
 from lucid.errors import ShapeError
 from lucid.op import Op, floating
 from lucid.op.standardize import PerChannel, PerGroup, check_parameters
@@ -22,32 +22,16 @@ class BatchNorm(PerChannel):
     inverse: ClassVar[Any] = None  # 1 / sqrt(var + eps), where cuDNN computed it
 
     def forward_cpu(self, x, w, b):
-        layout = channels.layout(x)
-        if layout is None:
+        known = cpu.forward(x, w, b, self.eps)
+        if known is None:
             return self.forward(x, w, b)
-        mean, var = layout.statistics(x)
-        scale = 1 / self.xp.sqrt(var + self.eps)
-        y = layout.affine(x, mean, scale if w is None else scale * w, b)
+        y, mean, var = known
         shape = (1, -1) + (1,) * (x.ndim - 2)
         return self._keep(x, w, y, mean.reshape(shape), var.reshape(shape))
 
     def backward_cpu(self, dy, dmean, dvar):
-        x, w, mean, var = self.saved_arrays
-        layout = channels.layout(x, dy)
-        if layout is None:
-            return self.unfused(dy, dmean, dvar)
-        n = x.size // mean.size
-        mean, scale = mean.reshape(-1), 1 / self.xp.sqrt(var.reshape(-1) + self.eps)
-        total, along = layout.sums(dy, x, mean)
-        dw = along * scale if self.needs[1] else None
-        db = total if self.needs[2] else None
-        if not self.needs[0]:
-            return None, dw, db
-        slope = scale if w is None else scale * w
-        bend, level = -slope * scale * scale * along, -slope * total
-        bend = bend if dvar is None else bend + 2 * dvar.reshape(-1)
-        level = level if dmean is None else level + dmean.reshape(-1)
-        return layout.combine(dy, slope, x, mean, bend / n, level / n), dw, db
+        known = cpu.backward(dy, dmean, dvar, *self.saved_arrays, self.eps, self.needs)
+        return self.unfused(dy, dmean, dvar) if known is None else known
 
     def forward_cuda(self, x, w, b):
         kernels = self.device.kernels
@@ -84,11 +68,11 @@ class BatchNormFixed(Op):
         if self.needs:
             self.save(x if self.needs[3] else None, mean, var, w)
         scale = 1 / xp.sqrt(var + self.eps)
+        y = cpu.affine(x, mean, scale, w, b) if self.device.type == "cpu" else None
+        if y is not None:
+            return y
         if w is not None:
             scale = scale * w
-        layout = channels.layout(x) if self.device.type == "cpu" else None
-        if layout is not None:
-            return layout.affine(x, mean, scale, b)
         y = (x - _along(mean, x.ndim)) * _along(scale, x.ndim)
         if b is not None:
             y += _along(b, x.ndim)

@@ -50,6 +50,7 @@ class Question(Op):
 
     function: str
     differentiable = False
+    numbers = "exact"  # no byte is above 300
 
     def forward(self, *arrays):
         if any(a is None for a in arrays):
@@ -60,7 +61,23 @@ class Question(Op):
         return _SHORT.get(self.function, self.function)
 
 
-class Shift(Question):
+class Written(Question):
+    """The answer in the place of the question, whose gradient ends here."""
+
+    differentiable = True
+
+    def backward(self, dy):
+        wanted = zip(self.shapes, self.needs, strict=True)
+        return tuple([dy.new_zeros(shape) if needed else None for shape, needed in wanted])
+
+
+class Bits(Question):
+    """Operations on bits; of a number as many as the integer type has."""
+
+    numbers = "wrap"
+
+
+class Shift(Bits):
     """Bit shifts; the result has the promoted integer type."""
 
 
@@ -82,7 +99,7 @@ def _comparison(name: str, function: str, sign: str, operator: str, *aliases: st
     tensor_method(operator)(asked)
 
     def compare_(self: Tensor, other: Number) -> Tensor:
-        return inplace(Question(function), self, other)
+        return inplace(Written(function), self, other)
 
     compare_.__name__ = f"{name}_"
     compare_.__doc__ = f"{name}, in place: 1 where true, 0 elsewhere."
@@ -132,25 +149,25 @@ def logical_not(input: Tensor) -> Tensor:
 @tensor_method("bitwise_and", "__and__", "__rand__")
 def bitwise_and(input: Tensor, other: Number) -> Tensor:
     """The bits that are set in both; integers and bool. Shapes broadcast."""
-    return Question("bitwise_and")(input, other)
+    return Bits("bitwise_and")(input, other)
 
 
 @tensor_method("bitwise_or", "__or__", "__ror__")
 def bitwise_or(input: Tensor, other: Number) -> Tensor:
     """The bits that are set in either; integers and bool. Shapes broadcast."""
-    return Question("bitwise_or")(input, other)
+    return Bits("bitwise_or")(input, other)
 
 
 @tensor_method("bitwise_xor", "__xor__", "__rxor__")
 def bitwise_xor(input: Tensor, other: Number) -> Tensor:
     """The bits that are set in one of the two; integers and bool. Shapes broadcast."""
-    return Question("bitwise_xor")(input, other)
+    return Bits("bitwise_xor")(input, other)
 
 
 @tensor_method("bitwise_not", "__invert__")
 def bitwise_not(input: Tensor) -> Tensor:
     """Every bit turned over; for bool, not. x: (*) -> y: (*)."""
-    return Question("invert")(input)
+    return Bits("invert")(input)
 
 
 @tensor_method("__lshift__")
@@ -165,17 +182,17 @@ def _right_shift(input: Tensor, other: Number) -> Tensor:
 
 @tensor_method("__iand__")
 def _iand(self: Tensor, other: Number) -> Tensor:
-    return inplace(Question("bitwise_and"), self, other)
+    return inplace(Bits("bitwise_and"), self, other)
 
 
 @tensor_method("__ior__")
 def _ior(self: Tensor, other: Number) -> Tensor:
-    return inplace(Question("bitwise_or"), self, other)
+    return inplace(Bits("bitwise_or"), self, other)
 
 
 @tensor_method("__ixor__")
 def _ixor(self: Tensor, other: Number) -> Tensor:
-    return inplace(Question("bitwise_xor"), self, other)
+    return inplace(Bits("bitwise_xor"), self, other)
 
 
 def _tensor(name: str, x: Tensor) -> Tensor:

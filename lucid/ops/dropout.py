@@ -46,6 +46,7 @@ class BernoulliAffine(Op):
     shift: float = 0.0
     fill: float = 0.0
 
+    overwrites = True
     called: ClassVar[str] = "dropout"  # the public function, for messages and the graph's repr
 
     def name(self):
@@ -76,6 +77,10 @@ class BernoulliAffine(Op):
         op = BernoulliAffine(self.key, self.threshold, self.channel_dims, self.scale)
         op.called = self.called
         return op(dy)
+
+    def backward_cpu(self, dy):
+        law = self.threshold, self.scale, 0.0, 0.0, self.channel_dims
+        return self.device.bernoulli_affine(dy, self.key, *law, self.reusable)
 
 
 class DropAll(Op):
@@ -165,11 +170,11 @@ def drop(
     if not training:
         return x, None
     shape = decision_shape(x.shape, channel_dims)
-    nothing_drawn = Decisions(None, p, shape, x.dtype, x._device)
     if p == 0.0 or 0 in x.shape:
-        return x, nothing_drawn
+        return x, Decisions(None, p, shape, x.dtype, x._device)
     if p == 1.0:
-        return _call(DropAll(), name, x, in_place), nothing_drawn
+        y = _call(DropAll(), name, x, in_place)
+        return y, Decisions(None, p, shape, x.dtype, x._device)
     if not x.is_floating_point():
         raise DTypeError(
             f"{name}: with 0 < p < 1 the result is not whole numbers, so x must be floating point;"
@@ -177,7 +182,7 @@ def drop(
         )
     key = reserve(name, x, generator, channel_dims)
     op = BernoulliAffine(key, philox.threshold(p), channel_dims, *law(p))
-    return _call(op, name, x, in_place), nothing_drawn._replace(key=key)
+    return _call(op, name, x, in_place), Decisions(key, p, shape, x.dtype, x._device)
 
 
 def reserve(name: str, x: Tensor, generator: Generator | None, channel_dims: int | None) -> Key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from lucid import dtypes
 from lucid.op import Op, casts, inplace_method
 from lucid.spec import Case, spec
 from lucid.tensor import Tensor, tensor_method
@@ -189,7 +190,7 @@ def rsqrt(input: Tensor) -> Tensor:
 @casts(cuda="float32")
 def square(input: Tensor) -> Tensor:
     """x * x. x: (*) -> y: (*)."""
-    return input * input
+    return input * input if input.dtype is not dtypes._bool else input.long()  # as 2 is an integer
 
 
 @tensor_method("reciprocal")

@@ -130,20 +130,43 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 @tensor_method("median")
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The middle element (the lower of two); along ``dim`` a (values, indices) pair."""
-    flat = input.reshape(-1) if dim is None else input
-    axes = dimensions("median", 0 if dim is None else dim, flat.ndim)
-    _need_elements("median", flat, axes)
-    axis = 0 if axes is None else axes[0]
-    order = flat.sort(axis)
-    middle = (flat.shape[axis] - 1) // 2
-    values = order[0].select(axis, middle)
+    """The middle element (the lower of two); along ``dim`` a (values, indices) pair. NaN stays."""
+    if dim is not None and input.ndim == 0:
+        dimensions("median", dim, 0)
+        values, indices = median(input.reshape(1), 0)
+        return ValuesIndices(values, indices)
     if dim is None:
-        return values
-    indices = order[1].select(axis, middle)
-    if keepdim:
-        values, indices = values.unsqueeze(axis), indices.unsqueeze(axis)
+        return _median_of_all(input)
+    axes = dimensions("median", dim, input.ndim)
+    _need_elements("median", input, axes)
+    axis = 0 if axes is None else axes[0]
+    middle = (input.shape[axis] - 1) // 2
+    indices = input.detach().sort(axis, stable=True)[1].narrow(axis, middle, 1)
+    if input.is_floating_point():
+        lost = input.detach().isnan()  # sorted to the end, but one is enough
+        indices = lost.long().argmax(axis, True).where(lost.any(axis, True), indices)
+    values = input.gather(axis, indices)
+    if not keepdim:
+        values, indices = values.squeeze(axis), indices.squeeze(axis)
     return ValuesIndices(values, indices)
+
+
+def _median_of_all(x: Tensor) -> Tensor:
+    """The middle of all elements; equal ones share its gradient. Of none, and of NaN, NaN."""
+    plain = x.detach().reshape(-1)
+    if not plain.numel():
+        if not x.is_floating_point():
+            _need_elements("median", x, None)
+        return x.sum() + float("nan")
+    value = plain.sort(0)[0].select(0, (plain.numel() - 1) // 2)
+    if not x.is_floating_point():
+        return value
+    lost = plain.isnan().any()
+    value = plain.new_full((), float("nan")).where(lost, value)
+    if not x.requires_grad:
+        return value
+    same = ((x == value) | (x.isnan() & lost)).detach()
+    return x.masked_fill(~same, float("-inf")).amax()
 
 
 spec(

@@ -75,9 +75,10 @@ def fractional_max_pool2d(
 ) -> Any:
     """The maxima of randomly placed windows. x: (N, C, H, W) -> y: (N, C, H', W').
 
-    (H', W') is ``output_size``, or ``output_ratio`` times (H, W). Windows overlap or leave gaps, as
-    ``generator`` draws for each sample and channel. With return_indices a pair (y, positions in the
-    flattened H and W). ``_random_samples`` (N, C, 2), in [0, 1), for W and H, replace the draw.
+    (H', W') is ``output_size``, else ``output_ratio`` times (H, W). Windows overlap or leave gaps,
+    as ``generator`` draws for each sample and channel. With return_indices a pair (y, positions in
+    the flattened H and W). ``_random_samples`` (N, C, 2), in [0, 1), for W and H, replace the
+    draw.
     """
     sizes = output_size, output_ratio
     return _fractional(2, input, kernel_size, *sizes, return_indices, _random_samples, generator)
@@ -130,12 +131,11 @@ def _fractional(
 
 
 def _size(name: str, d: int, x: Tensor, output_size: Any, output_ratio: Any) -> Ints:
-    if (output_size is None) == (output_ratio is None):
+    if output_size is None and output_ratio is None:
         raise ValueError(
-            f"{name}: either output_size or output_ratio must be given; got {output_size} and"
-            f" {output_ratio}"
+            f"{name}: either output_size or output_ratio must be given; got None and None"
         )
-    if output_ratio is None:
+    if output_size is not None:
         return per_dimension(name, "output_size", output_size, d, 1)
     ratio = (output_ratio,) * d if isinstance(output_ratio, float | int) else tuple(output_ratio)
     if len(ratio) != d or not all(0 < r < 1 for r in ratio):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lucid.backend.cpu import blockwise
 from lucid.errors import DimensionError, ShapeError
 from lucid.op import Op
 from lucid.op import inplace as write
@@ -18,8 +19,10 @@ __all__ = ["gelu", "glu", "mish", "silu"]
 class Gelu(Pointwise):
     """x times the normal distribution function of x."""
 
+    block = blockwise.LONG
+
     def value(self, x, out=None):
-        y = self.device.erf(x * math.sqrt(0.5))
+        y = self.device.erf(self.xp.multiply(x, math.sqrt(0.5), out=self.spare(x)))
         y += 1
         y *= x
         return self.xp.multiply(y, 0.5, out=out)
@@ -28,6 +31,19 @@ class Gelu(Pointwise):
         below = ((x * math.sqrt(0.5)).erf() + 1) * 0.5
         density = (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
         return dy * (below + x * density)
+
+    def gradient_array(self, dy, x, out=None):
+        xp, density = self.xp, self.spare(x, None, "density")
+        xp.multiply(x, x, out=density)
+        density *= -0.5
+        xp.exp(density, out=density)
+        density *= x
+        density *= 1 / math.sqrt(2 * math.pi)
+        slope = self.device.erf(xp.multiply(x, math.sqrt(0.5), out=self.spare(x)))
+        slope += 1
+        slope *= 0.5
+        slope += density
+        return xp.multiply(slope, dy, out=out)
 
 
 class GeluTanh(Pointwise):
@@ -56,24 +72,29 @@ class GeluTanh(Pointwise):
 class Silu(Pointwise):
     """x sigmoid(x)."""
 
+    block = blockwise.LONG
+
     def value(self, x, out=None):
-        y = self.xp.exp(-x)
+        xp, y = self.xp, self.spare(x)
+        xp.exp(xp.negative(x, out=y), out=y)
         y += 1
-        return self.xp.divide(x, y, out=out)
+        return xp.divide(x, y, out=out)
 
     def gradient(self, dy, x):
         s = x.sigmoid()
         return dy * (s * (x * (1 - s) + 1))
 
     def gradient_array(self, dy, x, out=None):
-        s = self.xp.exp(-x)
+        xp, s = self.xp, self.spare(x)
+        xp.exp(xp.negative(x, out=s), out=s)
         s += 1
-        self.xp.reciprocal(s, out=s)
-        slope = 1 - s
+        xp.reciprocal(s, out=s)
+        slope = xp.subtract(1, s, out=out)
         slope *= x
         slope += 1
         slope *= s
-        return self.xp.multiply(dy, slope, out=out)
+        slope *= dy
+        return slope
 
 
 class Mish(Pointwise):

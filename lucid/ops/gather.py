@@ -84,16 +84,16 @@ def _check_index(name: str, x: Tensor, axis: int, index: Tensor) -> None:
         got = index.dtype if isinstance(index, Tensor) else shown(index)
         raise DTypeError(f"{name}: index must be an integer tensor; got {got}")
     # On a GPU nobody waits for the answer: there an index out of range wraps around.
-    if x.ndim and index.numel() and index._device.type == "cpu":
+    if index.numel() and index._device.type == "cpu":
         low, high = int(index._array.min()), int(index._array.max())
-        if not x.shape[axis]:
+        size = x.shape[axis] if x.ndim else 1
+        if not size:
             raise DimensionError(
                 f"{name}: dim {axis} has no elements to index; got shape {x.shape}"
             )
-        if low < 0 or high >= x.shape[axis]:
+        if low < 0 or high >= size:
             raise DimensionError(
-                f"{name}: indices must be in [0, {x.shape[axis] - 1}]; got"
-                f" {low if low < 0 else high}"
+                f"{name}: indices must be in [0, {size - 1}]; got {low if low < 0 else high}"
             )
 
 
@@ -170,9 +170,19 @@ def scatter(
     axis = dimension("scatter", dim, input.ndim)
     _check_index("scatter", input, axis, index)
     _check_source("scatter", input, axis, index, src)
+    src = _number_for(input, src)
     if not index.numel():
         return input.clone()
+    if not input.ndim:
+        return scatter_(input.clone(), 0, index, src, reduce=reduce)
     return Scatter(axis, _accumulates(reduce))(input, index, src)
+
+
+def _number_for(x: Tensor, src: Any) -> Any:
+    """A number as x's dtype holds it: what is written is cast."""
+    if isinstance(src, float) and not x.is_floating_point():
+        return bool(src) if x.dtype.category == 0 else int(src)
+    return src
 
 
 def _accumulates(reduce: str | None) -> bool:
@@ -204,7 +214,12 @@ def scatter_(
     _check_index("scatter_", self, axis, index)
     src = value if src is None else src
     _check_source("scatter_", self, axis, index, src)
+    src = _number_for(self, src)
     if not index.numel():
+        return self
+    if not self.ndim:  # a number is written to as the only element of a vector
+        source = src.reshape(-1) if isinstance(src, Tensor) else src
+        inplace(Scatter(0, _accumulates(reduce)), self.view(1), index.reshape(-1), source)
         return self
     return inplace(Scatter(axis, _accumulates(reduce)), self, index, src)
 
@@ -267,7 +282,10 @@ def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     at = _at("index_copy_", self, dim, index)
     if self.ndim:
         _check_slices("index_copy_", self, dimension("index_copy_", dim, self.ndim), index, source)
-    self[at] = source
+    if self.ndim and index.numel():
+        self[at] = source
+    elif not self.ndim:
+        self.copy_(source.reshape(()))
     return self
 
 
@@ -285,7 +303,10 @@ def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     at = _at("index_fill_", self, dim, index)
     if index.ndim > 1:
         raise ShapeError(f"index_fill_: index must have one dimension; got shape {index.shape}")
-    self[at] = value
+    if self.ndim and index.numel() and self.numel():
+        self[at] = value
+    elif not self.ndim and index.numel():
+        self.fill_(value)
     return self
 
 

@@ -51,6 +51,8 @@ def gumbel_softmax(
     y = ((logits + Tensor._wrap(noise, where)) / tau).softmax(dim)
     if not hard:
         return y
+    if not y.ndim:
+        return y.new_ones(()) - y.detach() + y
     index = y.detach().max(dim, keepdim=True)[1]
     one = y.new_ones((1,) * y.ndim).expand(*index.shape)
     return y.new_zeros(y.shape).scatter(dim, index, one) - y.detach() + y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from lucid import dtypes
@@ -12,6 +13,10 @@ from lucid.op.arguments import shown
 from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
+    "broadcast_shapes",
+    "index_put",
+    "index_put_",
+    "masked_scatter",
     "take",
 ]
 
@@ -188,11 +193,38 @@ def shown_index(index: Any) -> str:
     return "..." if index is Ellipsis else shown(index)
 
 
+def _stepwise(where: tuple) -> tuple[tuple, tuple] | None:
+    """Numbers beside arrays: the index of a view first, then of arrays in that view.
+
+    NumPy takes a number for an array of indices, so that x[0, :, array] begins with the array's
+    dimensions; as two steps they stand in the place of what they index.
+    """
+    if not any(type(part) is int for part in where):
+        return None
+    view: list[Any] = []
+    arrays: list[Any] = []
+    for part in where:
+        if type(part) is int:
+            view.append(part)
+        elif hasattr(part, "dtype") or isinstance(part, bool):
+            mask = isinstance(part, bool) or part.dtype == bool
+            view += [slice(None)] * (getattr(part, "ndim", 0) if mask else 1)
+            arrays.append(part)
+        else:
+            view.append(part)
+            arrays.append(part if part is Ellipsis else slice(None))
+    if not any(part is Ellipsis for part in view):
+        view.append(Ellipsis)
+    return tuple(view), tuple(arrays)
+
+
 @tensor_method("__getitem__")
 def _getitem(self: Tensor, index: Any) -> Tensor:
     """``x[1, 2:, None, ..., mask]`` as in NumPy: a view for ints and slices, else a copy."""
     where, picks = _translate(self, index)
     try:
+        if picks and (steps := _stepwise(where)):
+            return Pick(steps[1])(Slice(steps[0])(self))
         return Pick(where)(self) if picks else Slice(where)(self)
     except DimensionError:
         raise
@@ -216,6 +248,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
             while value.ndim > part.ndim and value.shape[0] == 1:
                 value = value.squeeze(0)
             part.copy_(value)
+        elif steps := _stepwise(where):
+            inplace(Put(steps[1]), Slice(steps[0])(self), value)
         else:
             inplace(Put(where), self, value)
     except (ShapeError, GradError):
@@ -233,3 +267,93 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements by their index in the flattened tensor. index: (*) -> y: (*)."""
     return Pick((index._array,))(input.reshape(-1))
+
+
+@tensor_method("index_put_")
+def index_put_(
+    self: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """``self[indices] = values`` in place; with ``accumulate`` added, as often as one stands there.
+
+    indices: a tuple of tensors, one per dimension; values broadcast to what they pick.
+    """
+    if values.dtype is not self.dtype:
+        raise DTypeError(
+            f"index_put_: values must have the tensor's dtype {self.dtype}; got {values.dtype}"
+        )
+    if not accumulate:
+        self[tuple(indices)] = values
+        return self
+    where, picks = _translate(self, tuple(indices))
+    if not picks:  # numbers only: a part that is a view
+        self[tuple(indices)] = self[tuple(indices)] + values
+        return self
+    try:
+        if steps := _stepwise(where):
+            inplace(Put(steps[1], True), Slice(steps[0])(self), values)
+        else:
+            inplace(Put(where, True), self, values)
+    except IndexError as error:
+        raise _checked(self, tuple(indices), error) from None
+    return self
+
+
+@tensor_method("index_put")
+def index_put(
+    input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """A copy of ``input`` with ``values`` at ``indices``: see index_put_."""
+    return index_put_(input.clone(), indices, values, accumulate)
+
+
+@tensor_method("masked_scatter_")
+def masked_scatter_(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The elements where ``mask`` is true replaced by those of ``source``, in order, in place.
+
+    mask broadcasts to the tensor; source has at least as many elements as the mask has trues.
+
+    >>> lucid.zeros(4).masked_scatter_(lucid.tensor([True, False, True, False]), lucid.arange(2.0))
+    Tensor([0., 0., 1., 0.])
+    """
+    if mask.dtype is not dtypes._bool:
+        raise DTypeError(f"masked_scatter_: mask must be a bool tensor; got {mask.dtype}")
+    if source.dtype is not self.dtype:
+        raise DTypeError(
+            f"masked_scatter_: source must have the tensor's dtype {self.dtype}; got {source.dtype}"
+        )
+    mask = mask.expand(self.shape)
+    count = int(mask.sum())
+    if source.numel() < count:
+        raise ShapeError(
+            f"masked_scatter_: source needs an element for each of the {count} places where mask is"
+            f" true; got {source.numel()}"
+        )
+    self[mask] = source.reshape(-1)[:count]
+    return self
+
+
+@tensor_method("masked_scatter")
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy of ``input`` with elements of ``source`` where ``mask`` is true: masked_scatter_."""
+    shape = broadcast_shapes(input.shape, mask.shape)
+    return masked_scatter_(input.expand(shape).clone(), mask, source)
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that tensors of these shapes broadcast to; an int counts as a shape (n,).
+
+    >>> lucid.broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    wanted = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    ndim = max(map(len, wanted), default=0)
+    result = []
+    for sizes in zip(*[(1,) * (ndim - len(s)) + s for s in wanted], strict=True):
+        size = next((n for n in sizes if n != 1), 1)
+        if any(n not in (1, size) for n in sizes):
+            raise ShapeError(
+                "broadcast_shapes: sizes must be equal, counted from the last dimension, or 1; got"
+                f" {', '.join(map(str, wanted))}"
+            )
+        result.append(size)
+    return tuple(result)

@@ -18,12 +18,15 @@ __all__ = [
     "concat",
     "concatenate",
     "chunk",
+    "column_stack",
     "diff",
+    "dstack",
     "flip",
     "hstack",
     "narrow",
     "repeat_interleave",
     "roll",
+    "row_stack",
     "select",
     "split",
     "stack",
@@ -124,7 +127,7 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None) -> Te
         input, dim = input.reshape(-1), 0
     d = dimension("repeat_interleave", dim, input.ndim)
     wide = input.unsqueeze(d + 1).expand(*input.shape[: d + 1], repeats, *input.shape[d + 1 :])
-    return wide.flatten(d, d + 1)
+    return wide.clone().flatten(d, d + 1)  # also once in a row it is a copy
 
 
 @tensor_method("flip")
@@ -270,7 +273,7 @@ def diff(
     if input.ndim == 0:
         raise ShapeError("diff: needs at least one dimension; got a tensor of shape ()")
     if n == 0:
-        return input
+        return input.clone()
     parts = [x for x in (prepend, input, append) if x is not None]
     y = cat(parts, d) if len(parts) > 1 else input
     for _ in range(min(n, y.shape[d])):
@@ -293,12 +296,27 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along rows; vectors become rows."""
-    return cat([x.unsqueeze(0) if x.ndim == 1 else x for x in tensors], 0)
+    return cat([x.reshape(1, x.numel()) if x.ndim < 2 else x for x in tensors], 0)
+
+
+row_stack = vstack
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join along columns; vectors end to end."""
-    return cat(list(tensors), 0 if tensors[0].ndim == 1 else 1)
+    wide = [x.reshape(1) if x.ndim == 0 else x for x in tensors]
+    return cat(wide, 0 if wide[0].ndim == 1 else 1)
+
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along a third dimension. (N,) counts as (1, N, 1), (M, N) as (M, N, 1)."""
+    rows = [x.reshape(1, -1) if x.ndim < 2 else x for x in tensors]
+    return cat([x.unsqueeze(-1) if x.ndim == 2 else x for x in rows], 2)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join along columns; numbers and vectors become columns."""
+    return cat([x.reshape(-1, 1) if x.ndim < 2 else x for x in tensors], 1)
 
 
 concat = concatenate = cat

@@ -179,8 +179,15 @@ def gaussian_nll_loss(
     check_reduction(name, reduction)
     if not isinstance(var, Tensor):
         var = input.new_full((1,), float(var))
-    elif var.shape != input.shape and var.shape == input.shape[:-1]:
-        var = var.unsqueeze(-1)
+    elif var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
+            var = var.unsqueeze(-1)
+        pairs = zip(var.shape, input.shape, strict=False)
+        if var.ndim != input.ndim or sum(v for v, n in pairs if v != n) != 1:
+            raise ShapeError(
+                f"{name}: var must have the input's shape {input.shape}, or that with one dimension"
+                f" of 1, or without the last; got {var.shape}"
+            )
     if bool((var < 0).any()):
         raise ValueError(f"{name}: var must not be negative")
     var = var + (var.detach().clamp(min=eps) - var.detach())  # the gradient passes, as in PyTorch

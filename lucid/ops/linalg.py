@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from lucid import dtypes
 from lucid.errors import DTypeError, ShapeError
 from lucid.op import Op, casts, one_dtype
 from lucid.op.arguments import shown
@@ -33,7 +34,7 @@ class MatMul(Op):
     def forward(self, a, b):
         if self.needs:
             self.save(a if self.needs[1] else None, b if self.needs[0] else None)
-        return self.xp.matmul(a, b)
+        return self.device.matmul(a, b)
 
     def forward_cuda(self, a, b):
         if self.needs:
@@ -61,7 +62,7 @@ class Linear(Op):
     def forward(self, x, w, b):
         if self.needs:
             self.save(x if self.needs[1] else None, w if self.needs[0] else None)
-        y = self.xp.matmul(_rows(x), w.T)
+        y = self.device.matmul(_rows(x), w.T)
         if b is not None:
             y += b
         return y.reshape(*x.shape[:-1], w.shape[0])
@@ -83,6 +84,15 @@ class Linear(Op):
         if self.needs[2]:
             db = flat.sum(0)
         return dx, dw, db
+
+    def backward_cpu(self, dy):
+        if dy.dtype.itemsize == 2:  # the halves' products are computed in float32
+            return self.unfused(dy)
+        x, w = self.saved_arrays
+        flat, multiply = _rows(dy), self.device.matmul
+        dx = multiply(flat, w).reshape(self.shapes[0]) if self.needs[0] else None
+        dw = multiply(flat.T, _rows(x)) if self.needs[1] else None
+        return dx, dw, flat.sum(0) if self.needs[2] else None
 
 
 def _refuse(name: str, rule: str, *tensors: Tensor) -> ShapeError:
@@ -169,14 +179,14 @@ def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
-    return input * beta + mm(mat1, mat2) * alpha
+    return _times(input, beta) + mm(mat1, mat2) * alpha
 
 
 @tensor_method("addmv")
 @casts(cpu="own", cuda="lower")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
-    return input * beta + mv(mat, vec) * alpha
+    return _times(input, beta) + mv(mat, vec) * alpha
 
 
 @tensor_method("baddbmm")
@@ -185,7 +195,12 @@ def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
-    return input * beta + bmm(batch1, batch2) * alpha
+    return _times(input, beta) + bmm(batch1, batch2) * alpha
+
+
+def _times(x: Tensor, beta: float) -> Tensor:
+    """beta * x; with 0 nothing of x is left, NaN neither."""
+    return x * beta if beta else x.masked_fill(x.new_ones((), dtype=dtypes._bool), 0)
 
 
 @casts(cpu="lower", cuda="lower")
@@ -224,10 +239,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     inner = 1
     for i in left:
         inner *= a.shape[i]
-    rows = a.permute(*rest_a, *left).reshape(-1, inner)
-    columns = b.permute(*right, *rest_b).reshape(inner, -1)
-    shape = [a.shape[i] for i in rest_a] + [b.shape[i] for i in rest_b]
-    return matmul(rows, columns).reshape(shape)
+    above, below = [a.shape[i] for i in rest_a], [b.shape[i] for i in rest_b]
+    rows = a.permute(*rest_a, *left).reshape(_product(above), inner)
+    columns = b.permute(*right, *rest_b).reshape(inner, _product(below))
+    return matmul(rows, columns).reshape(above + below)
 
 
 @casts(cpu="lower", cuda="lower")

@@ -12,8 +12,9 @@ so that nothing but the labels and two numbers per sample is kept beside x.
 from __future__ import annotations
 
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
+from lucid.backend.cpu import softmax
 from lucid.backend.cpu.threads import parallel_for
 from lucid.errors import ShapeError
 from lucid.op import Op, casts, check_reduction, floating, labels, reduced
@@ -32,8 +33,11 @@ class CrossEntropy(Op):
     smoothing: float
     reduction: str
     promotes = False
+    by_rows: ClassVar[bool] = False  # this call went through _forward_rows
 
     def forward(self, x, target, weight):
+        if self._has_plain_rows(x, target, weight):
+            return self._forward_rows(x, target)
         xp, axis = self.xp, self.axis
         at, ignored, wrong = self._locate(target, x.shape)
         one = x.shape[:axis] + (1,) + x.shape[axis + 1 :]
@@ -76,6 +80,37 @@ class CrossEntropy(Op):
             return losses.astype(x.dtype)
         loss = losses.sum()
         return (loss if divisor is None else loss / divisor).astype(x.dtype)
+
+    def _has_plain_rows(self, x, target, weight):
+        """Whether it is the usual case on the CPU: contiguous (N, C), all labels alike."""
+        if self.device.type != "cpu" or x.ndim != 2 or weight is not None or self.smoothing:
+            return False
+        classes = x.shape[1]
+        if 0 <= self.ignore < classes or not (x.flags.c_contiguous and target.size):
+            return False
+        return target.min() >= 0 and target.max() < classes
+
+    def _forward_rows(self, x, target):
+        xp, n = self.xp, len(x)
+        top, total = softmax.log_sums(x)
+        losses = total[:, 0] - (x.reshape(-1)[self._labels(target, x)] - top[:, 0])
+        if self.needs:
+            self.by_rows = True
+            self.save(x, target, None, top, total, n if self.reduction == "mean" else None)
+        if self.reduction == "none":
+            return losses
+        return xp.asarray(losses.sum() / (n if self.reduction == "mean" else 1), x.dtype)
+
+    def _labels(self, target, x):
+        """Where in x, as one row, the labels' scores are."""
+        return self.xp.arange(0, x.size, x.shape[1]) + target
+
+    def _backward_rows(self, dy):
+        x, target, _, top, total, n = self.saved_arrays
+        factor = dy.astype(top.dtype, copy=False) / self.xp.asarray(n or 1, top.dtype)
+        dx = softmax.scaled(x, top, total, factor)
+        dx.reshape(-1)[self._labels(target, x)] -= factor
+        return dx, None, None
 
     def _locate(self, target, shape):
         return labels.locate(self, "cross_entropy", target, shape, self.axis, self.ignore)
@@ -133,6 +168,8 @@ class CrossEntropy(Op):
         return (x.softmax(self.axis) * self.wrap(mass) - self.wrap(q)) * g, None, None
 
     def _backward_arrays(self, dy):
+        if self.by_rows:
+            return self._backward_rows(dy)
         x, target, weight, top, total, divisor = self.saved_arrays
         xp = self.xp
         at, share, mass, even = self._target(x.shape, top.dtype, target, weight)

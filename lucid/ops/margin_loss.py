@@ -47,7 +47,7 @@ def margin_ranking_loss(
             f"{name}: input1, input2 and target must have as many dimensions; got shapes"
             f" {input1.shape}, {input2.shape} and {target.shape}"
         )
-    return reduced((margin - target * (input1 - input2)).clamp(min=0), reduction)
+    return reduced((float(margin) - target * (input1 - input2)).clamp(min=0), reduction)
 
 
 @casts(cpu="float32", cuda="float32")

@@ -100,6 +100,8 @@ class Nonzero(Op):
     upcasts = promotes = False
 
     def forward(self, x):
+        if not x.ndim:
+            return self.xp.zeros((int(x != 0), 0), dtypes.int64.numpy)
         return self.xp.stack(self.xp.nonzero(x), -1).astype(dtypes.int64.numpy).reshape(-1, x.ndim)
 
 
@@ -165,7 +167,9 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Indices of the nonzero elements: (count, ndim), or ``as_tuple`` one tensor per dimension."""
     found = Nonzero()(input)
-    return tuple(found[:, i] for i in range(input.ndim)) if as_tuple else found
+    if as_tuple and not input.ndim:  # a number counts as the only element of a vector
+        found = Nonzero()(input.reshape(1))
+    return tuple(found[:, i] for i in range(found.shape[1])) if as_tuple else found
 
 
 @tensor_method("tril")

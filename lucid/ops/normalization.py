@@ -158,6 +158,11 @@ def group_norm(
             f"group_norm: num_groups must divide the {c} channels; got {num_groups} for an input of"
             f" shape {input.shape}"
         )
+    if n * (c // num_groups) * product(input.shape[2:]) == 1:
+        raise ShapeError(
+            f"group_norm: expected more than 1 value per group; got {num_groups} groups and an"
+            f" input of shape {input.shape}"
+        )
     floating("group_norm", "input", input)
     check_parameters("group_norm", c, weight=weight, bias=bias)
     grouped = input.reshape(n, num_groups, c // num_groups, *input.shape[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid import dtypes
 from lucid.errors import ShapeError
 from lucid.op import Op, ValuesIndices, casts, dimension, whole
 from lucid.spec import Case, spec
@@ -92,7 +93,8 @@ def topk(
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along ``dim``; integers add up in int64. x: (*) -> y: (*)."""
     x = input if dtype is None else input.to(dtype)
-    return CumSum(dimension("cumsum", dim, x.ndim))(x)
+    y = CumSum(dimension("cumsum", dim, x.ndim))(x)
+    return y if dtype is None else y.to(dtype)
 
 
 @tensor_method("cumprod")
@@ -104,10 +106,12 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """
     x = input if dtype is None else input.to(dtype)
     if x.ndim == 0:
-        return x.clone()
+        dimension("cumprod", dim, 0)
+        return x.prod(dtype=dtype)
     axis = dimension("cumprod", dim, x.ndim)
     if not x.requires_grad:
-        return CumProd(axis)(x)
+        y = CumProd(axis)(x)
+        return y if dtype is None else y.to(dtype)
     last = x.movedim(axis, -1)
     n = last.shape[-1]
     ahead = Tensor._wrap(x._device.xp.triu(x._device.xp.ones((n, n), dtype=bool), 1), x._device)
@@ -126,10 +130,23 @@ class CumProd(Op):
 
 @tensor_method("unique")
 def unique(
-    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
 ) -> Any:
-    """The different elements in ascending order; on request, where each went and how often."""
+    """The different elements in ascending order; on request, where each went and how often.
+
+    With ``dim`` the different slices along it, in the order of their elements.
+    """
     xp, device = input._device.xp, input._device
+    if dim is not None:
+        axis = dimension("unique", dim, input.ndim)
+        found = xp.unique(input._array, False, return_inverse, return_counts, axis)
+        parts = found if isinstance(found, tuple) else (found,)
+        slices = [Tensor._wrap(a.reshape(-1) if i else a, device) for i, a in enumerate(parts)]
+        return tuple(slices) if isinstance(found, tuple) else slices[0]
     found = xp.unique(input._array, False, return_inverse, return_counts)
     if not isinstance(found, tuple):
         return Tensor._wrap(found, device)
@@ -147,7 +164,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
             f"bincount: expected a vector of integers; got {input.dtype} of shape {input.shape}"
         )
     w = None if weights is None else weights._array
-    return Tensor._wrap(input._device.xp.bincount(input._array, w, minlength), input._device)
+    counts = Tensor._wrap(input._device.xp.bincount(input._array, w, minlength), input._device)
+    single = weights is not None and weights.dtype is dtypes.float32
+    if weights is not None and not input.numel():
+        return counts.long()
+    return counts.float() if single else counts
 
 
 _shuffled = [Case([(3, 5)]), Case([(3, 5)], {"dim": 0})]

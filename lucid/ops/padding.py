@@ -116,6 +116,8 @@ def pad(
         input = ConstantPad(cropped)(input)
     amounts = tuple((max(before, 0), max(after, 0)) for before, after in amounts)
     _check_reach(mode, amounts, input.shape)
+    if not any(map(any, amounts)):
+        return input.clone()
     return Extend(amounts, mode)(input) if mode == "circular" else _extend(input, amounts, mode)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -14,10 +15,13 @@ from lucid.tensor import Tensor
 
 __all__ = [
     "arange",
+    "cartesian_prod",
+    "combinations",
     "eye",
     "linspace",
     "logspace",
     "meshgrid",
+    "scalar_tensor",
     "tril_indices",
     "triu_indices",
 ]
@@ -154,3 +158,49 @@ def tril_indices(row: int, col: int, offset: int = 0, *, device: Any = None) -> 
 def triu_indices(row: int, col: int, offset: int = 0, *, device: Any = None) -> Tensor:
     """Row and column of every element in the upper triangle of a (row, col) matrix: (2, count)."""
     return _triangle_indices("triu", row, col, offset, device)
+
+
+def scalar_tensor(
+    s: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A 0-d tensor of the default dtype, whatever kind of number ``s`` is."""
+    kind, where = dtypes.as_dtype(dtype or dtypes.get_default_dtype()), resolve(device)
+    t = Tensor._wrap(where.xp.asarray(s, kind.numpy), where)
+    return t.requires_grad_() if requires_grad else t
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All ways to take one element of each vector, as rows. (N,), (M,) -> (N * M, 2)."""
+    if not tensors or any(t.ndim != 1 for t in tensors):
+        raise ShapeError(
+            f"cartesian_prod: expected vectors, at least one; got {shown(list(tensors))}"
+        )
+    if len(tensors) == 1:
+        return tensors[0]
+    sizes = [t.numel() for t in tensors]
+    columns = []
+    for i, t in enumerate(tensors):
+        shape = [-1 if j == i else 1 for j in range(len(tensors))]
+        columns.append(t.reshape(shape).expand(sizes).reshape(-1, 1))
+    rows = columns[0].expand(-1, len(tensors))
+    for i, column in enumerate(columns[1:], 1):
+        place = Tensor._wrap(rows._device.xp.arange(len(tensors)) == i, rows._device)
+        rows = column.where(place, rows)
+    return rows
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All ways to take ``r`` elements of a vector, in its order, as rows. (N,) -> (count, r)."""
+    if input.ndim != 1 or whole("combinations", "r", r) < 0:
+        raise ShapeError(
+            f"combinations: expected a vector and r >= 0; got shape {input.shape}, r={r}"
+        )
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = list(choose(range(input.numel()), r)) if r else []
+    where = input._device
+    index = where.asarray(places or where.xp.empty((0, r)), "int64").reshape(len(places), r)
+    return (
+        input[Tensor._wrap(index, where)]
+        if places
+        else input[:0].new_empty((0,) if not r else (0, r))
+    )

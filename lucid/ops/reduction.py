@@ -43,7 +43,8 @@ class SumToSize(Op):
             for i in range(x.ndim)
             if i < extra or (self.shape[i - extra] == 1 and x.shape[i] != 1)
         )
-        return x.sum(axes, keepdims=True).reshape(self.shape)
+        kind = dtypes.int64.numpy if x.dtype.kind in "biu" else None
+        return x.sum(axes, keepdims=True, dtype=kind).reshape(self.shape)
 
     def backward(self, dy):
         return dy.expand(self.shapes[0])
@@ -103,14 +104,15 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     >>> lucid.ones(2, 3).sum(dim=1)
     Tensor([3., 3.])
     """
-    return Sum(dimensions("sum", dim, input.ndim), keepdim)(_convert(input, dtype))
+    y = Sum(dimensions("sum", dim, input.ndim), keepdim)(_convert(input, dtype))
+    return _convert(y, dtype)
 
 
 @tensor_method("sum_to_size")
 def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """Sum over broadcast dimensions until the shape is ``size``."""
     shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-    return self if self.shape == shape else SumToSize(shape)(self)
+    return self if self.shape == shape != () else SumToSize(shape)(self)
 
 
 @tensor_method("prod")
@@ -120,20 +122,26 @@ def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 
     x: (*) -> y: () or x's shape without the reduced dimensions.
     """
-    return Prod(dimensions("prod", dim, input.ndim), keepdim)(_convert(input, dtype))
+    y = Prod(dimensions("prod", dim, input.ndim), keepdim)(_convert(input, dtype))
+    return _convert(y, dtype)
+
+
+def _truth_axes(name: str, dim: Any, x: Tensor) -> Any:
+    """The axes to reduce. () is none here, where sum and mean take it for all."""
+    return () if dim == () or dim == [] else dimensions(name, dim, x.ndim)
 
 
 @tensor_method("any")
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether at least one element is nonzero, of all or along ``dim``."""
-    y = Truth("any", dimensions("any", dim, input.ndim), keepdim)(input)
+    """Whether at least one element is nonzero, of all or along ``dim``; of no dims, each."""
+    y = Truth("any", _truth_axes("any", dim, input), keepdim)(input)
     return y.to(dtypes.uint8) if input.dtype is dtypes.uint8 else y  # PyTorch's older bool
 
 
 @tensor_method("all")
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether every element is nonzero, of all or along ``dim``."""
-    y = Truth("all", dimensions("all", dim, input.ndim), keepdim)(input)
+    """Whether every element is nonzero, of all or along ``dim``; of no dims, each."""
+    y = Truth("all", _truth_axes("all", dim, input), keepdim)(input)
     return y.to(dtypes.uint8) if input.dtype is dtypes.uint8 else y  # PyTorch's older bool
 
 

@@ -56,8 +56,12 @@ class Clamp(Op):
 
     def forward(self, x):
         self.save(x)
-        if x.dtype.kind in "iu" and any(isinstance(v, float) for v in (self.low, self.high)):
+        if x.dtype.kind in "biu" and any(isinstance(v, float) for v in (self.low, self.high)):
             x = x.astype(self.xp.float32)
+        if x.dtype.kind in "iu":  # bounds that the integers don't reach are their ends
+            limits = self.xp.iinfo(x.dtype)
+            ends = (limits.min, limits.max)
+            return self.xp.clip(x, *[_between(v, *ends) for v in (self.low, self.high)])
         return self.xp.clip(x, self.low, self.high)
 
     def backward(self, dy):
@@ -67,6 +71,12 @@ class Clamp(Op):
             above = x > self.high
             outside = above if outside is None else outside | above
         return dy.masked_fill(outside, 0.0)
+
+
+def _between(value: Any, low: int, high: int) -> Any:
+    if not isinstance(value, int) or low <= value <= high:
+        return value
+    return low if value < low else high
 
 
 class Extreme(Op):
@@ -86,6 +96,15 @@ class Extreme(Op):
         a, b = self.saved
         half = (a == b).to(dy.dtype) * 0.5
         wins = (a > b if self.function == "maximum" else a < b).to(dy.dtype) + half
+        return dy * wins, dy * (1 - wins)
+
+
+class Bound(Extreme):
+    """The same against a bound: where x equals it, x has the whole gradient."""
+
+    def backward(self, dy):
+        a, b = self.saved
+        wins = (a >= b if self.function == "maximum" else a <= b).to(dy.dtype)
         return dy * wins, dy * (1 - wins)
 
 
@@ -147,8 +166,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max is needed; got None for both")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        y = input if min is None else Extreme("maximum")(input, min)
-        return y if max is None else Extreme("minimum")(y, max)
+        y = input if min is None else Bound("maximum")(input, min)
+        return y if max is None else Bound("minimum")(y, max)
     return Clamp(min, max)(input)
 
 
@@ -187,18 +206,24 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 @tensor_method("clamp_min_")
 def clamp_min_(self: Tensor, min: float) -> Tensor:
     """clamp_min, in place."""
-    return inplace(Clamp(min, None), self)
+    return clamp_(self, min)
 
 
 @tensor_method("clamp_max_")
 def clamp_max_(self: Tensor, max: float) -> Tensor:
     """clamp_max, in place."""
-    return inplace(Clamp(None, max), self)
+    return clamp_(self, None, max)
 
 
 @tensor_method("clamp_", "clip_")
 def clamp_(self: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """clamp, in place."""
+    if min is None and max is None:
+        raise ValueError("clamp_: at least one of min and max is needed; got None for both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if min is not None:
+            inplace(Bound("maximum"), self, min)
+        return self if max is None else inplace(Bound("minimum"), self, max)
     return inplace(Clamp(min, max), self)
 
 

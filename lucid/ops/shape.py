@@ -65,7 +65,10 @@ class Expand(Op):
     broadcasts = True
 
     def forward(self, x):
-        return self.xp.broadcast_to(x, self.shape)
+        y = self.xp.broadcast_to(x, self.shape)
+        if getattr(x.flags, "writeable", False) and not y.flags.writeable:  # CuPy has no such flag
+            y.flags.writeable = True  # where no element stands twice; in-place calls look
+        return y
 
     def backward(self, dy):
         return dy
@@ -164,6 +167,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         raise ShapeError(
             f"flatten: start_dim must not be after end_dim; got {start_dim}, {end_dim}"
         )
+    if first == last and input.ndim:
+        return input
     shape = input.shape or (1,)
     middle = math.prod(shape[first : last + 1])
     return Reshape((*shape[:first], middle, *shape[last + 1 :]))(input)
@@ -172,7 +177,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @tensor_method("ravel")
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension, in C order."""
-    return reshape(input, (-1,))
+    return reshape(input, (-1,)).contiguous()
 
 
 @tensor_method("unflatten")
@@ -301,7 +306,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     ndim = max((x.ndim for x in tensors), default=0)
     padded = [(1,) * (ndim - x.ndim) + x.shape for x in tensors]
     shape = tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*padded, strict=True))
-    return tuple(_expand(x, shape) for x in tensors)
+    return tuple(x if x.shape == shape else _expand(x, shape) for x in tensors)
 
 
 swapaxes, moveaxis = transpose, movedim

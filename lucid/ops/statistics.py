@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lucid import dtypes
 from lucid.errors import DTypeError
 from lucid.op import Dims, Op, casts, dimensions, explained, floating, undo_reduction
 from lucid.spec import REDUCTIONS, Case, as_axis, spec
@@ -137,6 +138,10 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     x: (*) -> y: x's shape without the reduced dimensions.
     """
     axes = dimensions("logsumexp", dim, input.ndim)
+    if not input.is_floating_point():
+        input = input.to(dtypes.get_default_dtype())
+    if not input.numel():
+        return input.exp().sum(axes, keepdim).log()  # of no elements: -inf
     top = input.detach().amax(axes, keepdim=True)
     top = top.masked_fill(~top.isfinite(), 0.0)
     y = (input - top).exp().sum(axes, keepdim=True).log() + top

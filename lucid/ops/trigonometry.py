@@ -10,6 +10,10 @@ from lucid.tensor import Tensor, tensor_method
 
 __all__ = [
     "acos",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "arctan2",
     "asin",
     "atan",
     "atan2",
@@ -121,6 +125,8 @@ def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle in radians of the point (other, input), in (-pi, pi]. Shapes broadcast."""
     return Atan2()(input, other)
 
+
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
 
 inplace_method("sin_", Trigonometric, "sin")
 inplace_method("cos_", Trigonometric, "cos")

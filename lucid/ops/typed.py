@@ -11,7 +11,7 @@ import builtins
 from typing import Any
 
 from lucid import dtypes
-from lucid.backend import Device
+from lucid.backend import Device, set_default_device
 from lucid.errors import DTypeError
 from lucid.tensor import Tensor, tensor_method
 
@@ -29,6 +29,7 @@ __all__ = [
     "is_floating_point",
     "is_tensor",
     "numel",
+    "set_default_tensor_type",
     "typed",
 ]
 
@@ -122,6 +123,22 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         kind, device = parsed
         return self.to(device, kind) if device != self._device.type else self.to(kind)
     return self.to(dtypes.as_dtype(dtype))
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """New floating point tensors are of this type, and new tensors on its type of device.
+
+    ``t`` is a class such as lucid.DoubleTensor or its name. PyTorch's old way to say what
+    set_default_dtype and set_default_device say.
+    """
+    parsed = (t.dtype, t.device) if isinstance(t, TensorType) else _parse(t) if t else None
+    if parsed is None or not parsed[0].is_floating_point:
+        raise DTypeError(
+            f"set_default_tensor_type: t must be a floating point tensor type; got {t!r}."
+            " Hint: lucid.FloatTensor"
+        )
+    dtypes.set_default_dtype(parsed[0])
+    set_default_device(parsed[1])
 
 
 @tensor_method("nelement")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_square
+from lucid.optim.blocks import blend, descent, move_square
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
@@ -61,5 +61,4 @@ class Adadelta(Optimizer):
         move_square(xp, v, g, rho, u)
         step = xp.multiply(g, xp.sqrt(xp.divide(a + eps, v + eps, out=u), out=u), out=t)
         move_square(xp, a, step, rho, u)
-        step *= settings["lr"]
-        p -= step
+        blend(xp, p, 1, step, -settings["lr"], step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
+from lucid.optim.blocks import blend, descent
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
@@ -65,5 +65,4 @@ class Adagrad(Optimizer):
         xp.sqrt(total, out=u)
         u += settings["eps"]
         xp.divide(g, u, out=u)
-        u *= settings["lr"]
-        p -= u
+        blend(xp, p, 1, u, -settings["lr"], u)

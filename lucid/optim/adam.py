@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.blocks import blend, descent, move_mean, move_square
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.recorded import rate_for
 from lucid.optim.state import step_on_device, zeros_like
@@ -108,16 +108,12 @@ class Adam(Optimizer):
     @staticmethod
     def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
         m, v, *largest, t, u = arrays
-        if settings["shrink"] != 1:
-            p *= settings["shrink"]
         g = descent(xp, settings, p, g, t, u)
         move_mean(xp, m, g, settings["beta1"], u)
         move_square(xp, v, g, settings["beta2"], u)
         for top in largest:
             v = xp.maximum(top, v, out=top)
         xp.sqrt(v, out=u)
-        u /= settings["root"]
-        u += settings["eps"]
+        u += settings["eps"] * settings["root"]
         xp.divide(m, u, out=u)
-        u *= settings["size"]
-        p -= u
+        blend(xp, p, settings["shrink"], u, -settings["size"] * settings["root"], u)

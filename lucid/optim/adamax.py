@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_mean
+from lucid.optim.blocks import blend, descent, move_mean
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
@@ -66,5 +66,4 @@ class Adamax(Optimizer):
         largest *= settings["beta2"]
         xp.maximum(largest, u, out=largest)
         xp.divide(m, largest, out=u)
-        u *= settings["size"]
-        p -= u
+        blend(xp, p, 1, u, -settings["size"], u)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
+from lucid.optim.blocks import blend, descent
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import rounded, zeros_like
 from lucid.tensor import Tensor
@@ -65,11 +65,8 @@ class ASGD(Optimizer):
     def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
         mean, t, u = arrays
         g = descent(xp, settings, p, g, t, u)
-        p *= 1 - settings["lambd"] * settings["eta"]
-        p -= xp.multiply(g, settings["eta"], out=u)
+        blend(xp, p, 1 - settings["lambd"] * settings["eta"], g, -settings["eta"], u)
         if settings["mu"] == 1:
             mean[...] = p
         else:
-            xp.subtract(p, mean, out=u)
-            u *= settings["mu"]
-            mean += u
+            blend(xp, mean, 1 - settings["mu"], p, settings["mu"], u)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.blocks import blend, descent, move_mean, move_square
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import rounded, zeros_like
 from lucid.tensor import Tensor
@@ -75,7 +75,7 @@ class NAdam(Optimizer):
             "beta1": beta1,
             "beta2": beta2,
             "eps": group["eps"],
-            "correction": 1 - beta2**step,
+            "root": (1 - beta2**step) ** 0.5,
             "size_g": lr * (1 - mu) / (1 - product),
             "size_m": lr * following / (1 - product * following),
         }
@@ -84,17 +84,13 @@ class NAdam(Optimizer):
     @staticmethod
     def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
         m, v, t, u = arrays
-        if settings["shrink"] != 1:
-            p *= settings["shrink"]
         g = descent(xp, settings, p, g, t, u)
         move_mean(xp, m, g, settings["beta1"], u)
         move_square(xp, v, g, settings["beta2"], u)
-        xp.divide(v, settings["correction"], out=u)
-        xp.sqrt(u, out=u)
-        u += settings["eps"]
-        xp.divide(g, u, out=t)
-        t *= settings["size_g"]
-        p -= t
-        xp.divide(m, u, out=t)
-        t *= settings["size_m"]
-        p -= t
+        xp.sqrt(v, out=u)
+        u += settings["eps"] * settings["root"]
+        xp.multiply(g, settings["size_g"], out=t)
+        xp.divide(t, u, out=t)
+        blend(xp, p, settings["shrink"], t, -settings["root"], t)
+        xp.divide(m, u, out=u)
+        blend(xp, p, 1, u, -settings["size_m"] * settings["root"], u)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from lucid.backend import capture
@@ -73,10 +73,12 @@ class Optimizer(Saved):
             cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]):
-        if isinstance(params, Tensor):
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            one = isinstance(params, Tensor)
+            hint = "[tensor]" if one else "model.parameters()"
             raise TypeError(
                 f"{type(self).__name__}: params must be an iterable of tensors or dicts; got a"
-                " Tensor. Hint: [tensor]"
+                f" {'Tensor' if one else type(params).__name__}. Hint: {hint}"
             )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -229,6 +231,8 @@ class Optimizer(Saved):
                 f"{name}: differentiable=True is not supported. Hint: write the update with tensor"
                 " operations"
             )
+        if type(self).__module__.startswith("lucid."):
+            _check_kinds(name, group)
         self._check(group)
         self.param_groups.append(group)
 
@@ -254,13 +258,38 @@ class Optimizer(Saved):
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
+            lines += [""] * (i > 0) + [f"Parameter Group {i}"]
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
 
 
 _HOOKS = ("_step_pre_hooks", "_step_post_hooks", *SAVED_HOOKS)
 _NOT_PICKLED = (*_HOOKS, "_step_count", "grad_scale", "found_inf")
+
+
+_NUMBERS = {
+    "lr", "eps", "weight_decay", "momentum", "dampening", "alpha", "lr_decay", "rho", "lambd", "t0",
+    "momentum_decay", "initial_accumulator_value",
+}  # fmt: skip
+_PAIRS = {"betas", "etas", "step_sizes"}
+
+
+def _check_kinds(name: str, group: Mapping[str, Any]) -> None:
+    """Raise unless the settings of lucid's own optimizers are numbers, or pairs of numbers."""
+    for key, value in group.items():
+        if key in _NUMBERS and not is_number(value):
+            raise TypeError(f"{name}: {key} must be a number; got {value!r:.60}")
+        if key in _PAIRS:
+            pair = isinstance(value, (tuple, list))
+            if not pair or not all(map(is_number, value)):
+                raise TypeError(f"{name}: {key} must be a pair of numbers; got {value!r:.60}")
+            if len(value) != 2:
+                raise ValueError(f"{name}: {key} must be a pair of numbers; got {value!r:.60}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether arithmetic takes it for a number: Python's, NumPy's, or a tensor of one element."""
+    return hasattr(value, "__float__")
 
 
 def require(name: str, group: Mapping[str, Any], **rules: str) -> None:

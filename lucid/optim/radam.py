@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.blocks import blend, descent, move_mean, move_square
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
@@ -73,20 +73,18 @@ class RAdam(Optimizer):
     @staticmethod
     def _rule(xp: Any, settings: Mapping[str, Any], p: Any, g: Any, *arrays: Any) -> None:
         m, v, t, u = arrays
-        if settings["shrink"] != 1:
-            p *= settings["shrink"]
         g = descent(xp, settings, p, g, t, u)
         move_mean(xp, m, g, settings["beta1"], u)
         move_square(xp, v, g, settings["beta2"], u)
         size = settings["size"]
         if settings["rectified"] is None:
-            xp.multiply(m, size, out=u)
+            step = m
         else:
             xp.sqrt(v, out=u)
             u += settings["eps"]
-            xp.divide(m, u, out=u)
-            u *= size * settings["rectified"]
-        p -= u
+            step = xp.divide(m, u, out=u)
+            size *= settings["rectified"]
+        blend(xp, p, settings["shrink"], step, -size, u)
 
 
 def _rectification(beta2: float, step: int) -> float | None:

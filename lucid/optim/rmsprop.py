@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent, move_mean, move_square
+from lucid.optim.blocks import blend, descent, move_mean, move_square
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.state import zeros_like
 from lucid.tensor import Tensor
@@ -80,7 +80,6 @@ class RMSprop(Optimizer):
         xp.divide(g, u, out=u)
         if settings["momentum"] > 0:
             b = more[0]
-            b *= settings["momentum"]
-            b += u
+            blend(xp, b, settings["momentum"], u, 1, u)
             u = b
-        p -= xp.multiply(u, settings["lr"], out=t)
+        blend(xp, p, 1, u, -settings["lr"], t)

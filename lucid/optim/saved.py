@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from lucid import dtypes
 from lucid.errors import CheckpointError
 from lucid.graph.hooks import RemovableHandle
+from lucid.ops import tensor
 from lucid.optim.state import fit, number, step_on_device
 from lucid.tensor import Tensor
 
@@ -31,7 +33,10 @@ class Saved:
     _load_state_dict_post_hooks: dict[int, Callable[..., Any]]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state and the groups, with numbers in the place of parameters. Shares memory."""
+        """The state and the groups, with numbers in the place of parameters. Shares memory.
+
+        Counts of steps, numbers on the host, are written as PyTorch's tensors of no dimension.
+        """
         for hook in list(self._state_dict_pre_hooks.values()):
             hook(self)
         numbers: dict[int, int] = {}
@@ -41,7 +46,7 @@ class Saved:
                 numbers.setdefault(id(p), len(numbers))
             packed = {key: value for key, value in group.items() if key != "params"}
             groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
-        state = {numbers.get(id(p), p): values for p, values in self.state.items()}
+        state = {numbers.get(id(p), p): _written(v) for p, v in self.state.items() if v != {}}
         collected = {"state": state, "param_groups": groups}
         for hook in list(self._state_dict_post_hooks.values()):
             changed = hook(self, collected)
@@ -110,6 +115,23 @@ class Saved:
     ) -> RemovableHandle:
         """Call ``hook(optimizer)`` after a state is loaded."""
         return RemovableHandle(self._load_state_dict_post_hooks, hook, first=prepend)
+
+
+_AS_TENSORS = ("step", "mu_product", "eta", "mu")  # of every rule; LBFGS's counts are ints there
+
+
+def _written(values: Any) -> Any:
+    """A parameter's state as it is saved."""
+    if not isinstance(values, Mapping) or not any(key in values for key in _AS_TENSORS):
+        return values
+    wide = dtypes.get_default_dtype() is dtypes.float64
+    kind = dtypes.float64 if wide else dtypes.float32
+    return {
+        key: tensor(float(v), dtype=kind, device="cpu")
+        if key in _AS_TENSORS and isinstance(v, (int, float))
+        else v
+        for key, v in values.items()
+    }
 
 
 def _restored(optimizer: Any, state_dict: Any) -> tuple[dict, list[dict[str, Any]]]:

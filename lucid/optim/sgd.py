@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lucid.optim.blocks import descent
+from lucid.optim.blocks import blend, descent
 from lucid.optim.optimizer import Optimizer, require
 from lucid.optim.recorded import rate_for
 from lucid.optim.state import zeros_like
@@ -82,13 +82,10 @@ class SGD(Optimizer):
             if settings["first"]:
                 b[...] = g
             else:
-                b *= settings["momentum"]
-                b += (
-                    xp.multiply(g, 1 - settings["dampening"], out=u) if settings["dampening"] else g
-                )
+                blend(xp, b, settings["momentum"], g, 1 - settings["dampening"], u)
             if settings["nesterov"]:
                 xp.multiply(b, settings["momentum"], out=u)
                 g = xp.add(g, u, out=u)
             else:
                 g = b
-        p -= xp.multiply(g, settings["lr"], out=t)
+        blend(xp, p, 1, g, -settings["lr"], t)

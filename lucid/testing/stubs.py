@@ -24,6 +24,8 @@ from typing import Any
 from lucid import dtypes
 from lucid.op import Dims, ValuesIndices
 from lucid.ops.conversion import memory_format
+from lucid.ops.determinants import Slogdet
+from lucid.ops.ranks import MinMax
 from lucid.random import Generator
 from lucid.tensor import Tensor
 

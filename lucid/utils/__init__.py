@@ -7,6 +7,6 @@ from types import ModuleType
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in ("checkpoint", "data", "dlpack", "model_zoo"):
+    if name in ("checkpoint", "data", "dlpack", "model_zoo", "tensorboard"):
         return import_module(f"lucid.utils.{name}")
     raise AttributeError(f"module 'lucid.utils' has no attribute {name!r}")

@@ -4,3 +4,4 @@ from lucid.vision import datasets as datasets
 from lucid.vision import models as models
 from lucid.vision import ops as ops
 from lucid.vision import transforms as transforms
+from lucid.vision import utils as utils

@@ -6,7 +6,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from lucid.backend.cpu import convolution
 from lucid.backend.cpu.convolution import convolve, input_gradient, weight_gradient
+from lucid.backend.cpu.spreading import AlongRows, ByOffset, BySlices, form_of_sum
 from lucid.backend.cpu.threads import get_num_threads, set_num_threads
 
 # x shape, outputs, kernel, stride, padding, dilation, groups
@@ -144,13 +146,23 @@ def threads():
     set_num_threads(before)
 
 
-@pytest.mark.parametrize("shape", [(64, 16, 16, 16), (3, 8, 90, 90), (40, 32, 4, 4)], ids=str)
+THREADED = [
+    ((64, 16, 16, 16), 32),
+    ((3, 8, 90, 90), 32),
+    ((40, 32, 4, 4), 32),
+    ((16, 3, 48, 48), 32),  # few inputs: parts that need no packing, and AlongRows
+    ((32, 32, 14, 14), 64),  # a small map: ByOffset for stride 1 too
+    ((16, 128, 4, 4), 128),  # a large weight gradient, whose partial sums are shared as well
+]
+
+
+@pytest.mark.parametrize("shape, outputs", THREADED, ids=str)
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last])
-def test_results_do_not_depend_on_the_number_of_threads(shape, layout, threads):
+def test_results_do_not_depend_on_the_number_of_threads(shape, outputs, layout, threads):
     """Bit for bit: the work of these shapes is well above what is shared among threads."""
     rng = np.random.default_rng(0)
     x = layout(rng.standard_normal(shape, np.float32))
-    w = rng.standard_normal((32, shape[1], 3, 3), np.float32)
+    w = rng.standard_normal((outputs, shape[1], 3, 3), np.float32)
     results = []
     for number in (1, 2, 3):
         threads(number)
@@ -164,6 +176,55 @@ def test_results_do_not_depend_on_the_number_of_threads(shape, layout, threads):
             ]
     for once, again in zip(results[:6] * 2, results[6:], strict=True):
         np.testing.assert_array_equal(once, again)
+
+
+FORMS = [
+    # dy shape, inputs, kernel, stride, padding, dilation, groups, x's spatial shape
+    ((3, 8, 9), 2, (3,), (1,), [(1, 1)], (1,), 1, (9,)),
+    ((2, 8, 5, 7), 6, (3, 2), (1, 1), [(1, 1), (0, 1)], (1, 1), 2, (5, 7)),
+    ((2, 4, 4, 5), 3, (3, 3), (1, 1), [(0, 3), (2, 1)], (2, 1), 1, (5, 4)),
+    ((1, 8, 300, 80), 4, (3, 3), (1, 1), [(1, 1), (1, 1)], (1, 1), 1, (300, 80)),  # in bands
+    ((2, 4, 2, 3, 4), 3, (2, 1, 2), (1, 1, 1), [(1, 0), (0, 0), (0, 1)], (1, 1, 1), 1, (2, 3, 4)),
+    ((5, 4, 9, 8), 6, (3, 3), (2, 3), [(1, 1), (2, 0)], (1, 2), 2, (18, 24)),
+    ((2, 3, 3, 3), 5, (2, 2), (3, 3), [(0, 0), (0, 0)], (1, 1), 1, (9, 8)),  # some x in no field
+]
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last])
+@pytest.mark.parametrize("case", FORMS, ids=str)
+def test_all_forms_of_an_input_gradient_agree(case, layout, monkeypatch):
+    """Each form is right for every shape, not only for those for which it is the fastest.
+
+    What they are compared with is the gradient by definition: <dy, w * x> = <dx, x> for any x.
+    """
+    shape, inputs, kernel, stride, padding, dilation, groups, extent = case
+    rng = np.random.default_rng(0)
+    dy = layout(rng.standard_normal(shape))
+    w = rng.standard_normal((shape[1], inputs // groups, *kernel))
+    x = rng.standard_normal((shape[0], inputs, *extent))
+    settings = stride, padding, dilation, groups
+    product = (dy * convolve(x, w, *settings)).sum()
+    forms = [ByOffset]
+    if layout is np.ascontiguousarray:
+        forms.append(BySlices)
+        if all(s == 1 for s in stride):
+            forms.append(AlongRows)
+    expected = None
+    for form in forms:
+        monkeypatch.setattr(convolution, "form_of_sum", lambda *_, form=form: form)
+        dx = input_gradient(dy, w, x.shape, *settings)
+        np.testing.assert_allclose((dx * x).sum(), product, rtol=1e-10)
+        expected = dx if expected is None else expected
+        np.testing.assert_allclose(dx, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_fields_of_few_channels_are_added_along_the_rows():
+    stride, last = (1, 1), False
+    assert form_of_sum((32, 1, 5, 5), (64, 1, 28, 28), stride, last) is AlongRows
+    assert form_of_sum((64, 32, 5, 5), (64, 32, 14, 14), stride, last) is ByOffset
+    assert form_of_sum((64, 64, 3, 3), (16, 64, 32, 32), stride, last) is None
+    assert form_of_sum((64, 3, 7, 7), (16, 3, 64, 64), (2, 2), last) is BySlices
+    assert form_of_sum((256, 128, 3, 3), (16, 128, 16, 16), (2, 2), last) is ByOffset
 
 
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, channels_last])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -103,6 +104,44 @@ def test_an_exception_stops_blocks_not_yet_begun():
     with pytest.raises(KeyError):
         threads.parallel_for(function, 1000, 1)
     assert len(begun) < 1000
+
+
+def test_two_user_threads_share_the_pool():
+    threads.set_num_threads(3)
+    visits = np.zeros((2, 5000), int)
+
+    def use(row):
+        def visit(start, stop):
+            visits[row, start:stop] += 1
+
+        for _ in range(10):
+            threads.parallel_for(visit, 5000, 7)
+
+    users = [threading.Thread(target=use, args=(row,)) for row in range(2)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert (visits == 10).all()
+
+
+def test_helpers_keep_nothing_of_what_they_did(monkeypatch):
+    class SlowBell(threads.SimpleQueue):
+        def put(self, item):
+            super().put(item)
+            time.sleep(0.2)  # the helper lingers; the caller goes on
+
+    monkeypatch.setattr(threads, "SimpleQueue", SlowBell)
+    threads.set_num_threads(2)
+    together = threading.Barrier(2, timeout=60)
+
+    def function(start, stop):
+        together.wait()
+
+    threads.parallel_for(function, 2, 1)
+    alive = weakref.ref(function)
+    del function
+    assert alive() is None
 
 
 def test_numpy_error_settings_reach_the_helpers():
@@ -210,3 +249,26 @@ except KeyboardInterrupt:
 """
     )
     assert result.stdout.strip() == "True", result.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+def test_ctrl_c_while_waiting_still_waits_for_the_helper():
+    result = run_python(
+        """
+import os, signal, threading, time
+threads.set_num_threads(2)
+caller, ended = threading.get_ident(), []
+together = threading.Barrier(2)
+def function(start, stop):
+    together.wait()
+    if threading.get_ident() != caller:
+        time.sleep(0.5)
+        ended.append(start)
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    threads.parallel_for(function, 2, 1)
+except KeyboardInterrupt:
+    print(len(ended))
+"""
+    )
+    assert result.stdout.strip() == "1", result.stderr

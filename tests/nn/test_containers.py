@@ -18,6 +18,19 @@ def test_sequential_calls_in_order(device):
     assert (nn.Sequential(a, b)(x) == b(a(x))).all()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ([nn.ReLU(), nn.ReLU()], r"got list at position 1. Hint: Sequential\(\*layers\)"),
+        (nn.ReLU, r"got the class ReLU at position 1. Hint: ReLU\(\)"),
+        (lucid.relu, "got function at position 1$"),
+    ],
+)
+def test_what_is_no_layer_of_sequential_is_named(wrong, said):
+    with pytest.raises(TypeError, match=f"^Sequential: every layer must be a Module; {said}"):
+        nn.Sequential(nn.Linear(2, 2), wrong)
+
+
 def test_sequential_takes_names():
     net = nn.Sequential(OrderedDict([("fc", nn.Linear(1, 1)), ("act", nn.ReLU())]))
     assert list(net.state_dict()) == ["fc.weight", "fc.bias"]

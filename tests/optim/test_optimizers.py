@@ -8,6 +8,7 @@ import pytest
 import lucid
 from lucid import nn, optim
 from lucid.errors import GradError
+from lucid.optim import blocks
 
 torch = pytest.importorskip("torch")
 
@@ -133,7 +134,8 @@ def test_twenty_steps_equal_pytorchs(name, kwargs, device):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_float32_parameters_larger_than_a_block_follow_pytorchs(name, device):
+def test_float32_parameters_larger_than_a_block_follow_pytorchs(name, device, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 1 << 14)
     torch.manual_seed(0)
     ours, theirs = pairs_of_parameters([(40_000,)], torch.float32)
     kwargs = {"lr": 0.01} if name == "Rprop" else {"lr": 0.01, "weight_decay": 0.1}
@@ -290,6 +292,20 @@ def test_a_group_added_later_is_stepped_too():
     q.grad = lucid.ones(1)
     optimizer.step()
     assert q.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (nn.Linear(2, 2), r"got a Linear. Hint: model.parameters\(\)"),
+        (nn.Linear(2, 2).parameters, r"got a method. Hint: model.parameters\(\)"),
+        (lucid.ones(2), r"got a Tensor. Hint: \[tensor\]"),
+    ],
+)
+def test_what_holds_no_parameters_is_named(given, said):
+    rule = "SGD: params must be an iterable of tensors or dicts; "
+    with pytest.raises(TypeError, match=f"^{rule}{said}$"):
+        optim.SGD(given, lr=0.1)
 
 
 def test_named_parameters_keep_their_names():

@@ -176,4 +176,14 @@ REFUSALS: list[tuple[str, str, str, str]] = [
     ("*", "*", "torch raises ValueError: *; lucid DTypeError: *", _TYPE),
     ("*", "0 arguments", "torch refuses (TypeError*", _EMPTY_SIZES),
     ("Tensor.new_*", "1 arguments", "torch refuses (TypeError*", _EMPTY_SIZES),
+    # Optimizers, schedules, data.
+    ("optim.*", "*: nan", "lucid refuses: ValueError*", _SETTING),
+    ("amp.GradScaler", "*: nan", "lucid refuses: ValueError*", _SETTING),
+    ("optim.*", "*", "torch raises IndexError: tuple*; lucid ValueError*", _SETTING),
+    ("optim.*", "*", "torch raises ValueError*; lucid TypeError*", _TYPE),
+    ("optim.Adam*", "betas: (0.9, 0)", "torch refuses (*betas must be either*", _NUMBERS_TOO),
+    ("optim.Rprop", "step_sizes*None)", "lucid refuses: TypeError*", _TYPE),
+    ("optim.lr_scheduler.StepLR", "0: -*", "lucid refuses: ValueError*", _SETTING),
+    ("amp.GradScaler", "*", "lucid refuses: TypeError*", _TYPE),
+    ("nn.utils.clip_grad_value_", "0: *", "torch refuses (RuntimeError: Expected !*", _ACCIDENT),
 ]

@@ -10,6 +10,7 @@ import itertools
 import warnings
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -124,24 +125,57 @@ class Side:
                 return None, None, f"{type(error).__name__}: {error}"
 
     def _gradients(self, result: Any) -> Any:
-        outputs = [t for t in flat(result) if self.is_tensor(t) and t.requires_grad and t.grad_fn]
-        outputs = [t for t in outputs if not any(t is leaf for leaf in self.leaves)]
+        outputs = self.differentiable(result)
         if not outputs or not self.leaves:
             return None
-        weights = []
+        weights = self.weights(outputs)
+        return self.root.autograd.grad(outputs, self.leaves, weights, allow_unused=True)
+
+    def differentiable(self, result: Any) -> list[Any]:
+        """The tensors in a result that were computed from leaves."""
+        found = [t for t in flat(result) if self.is_tensor(t) and t.requires_grad and t.grad_fn]
+        return [t for t in found if not any(t is leaf for leaf in self.leaves)]
+
+    def weights(self, outputs: list[Any]) -> list[Any]:
+        """Fixed numbers, other ones for each element, as the outputs' gradients."""
+        made = []
         for t in [t.detach() for t in outputs]:
             w = numpy.asarray(numpy.cos(numpy.arange(t.numel())).reshape(tuple(t.shape)))
-            weights.append(self.root.empty_like(t).copy_(self.root.tensor(w)))  # lies as t does
-        return self.root.autograd.grad(outputs, self.leaves, weights, allow_unused=True)
+            made.append(self.root.empty_like(t).copy_(self.root.tensor(w)))  # lies as t does
+        return made
 
     def is_tensor(self, value: Any) -> bool:
         return isinstance(value, self.root.Tensor)
 
     def shares(self, a: Any, b: Any) -> bool:
         """Whether two tensors lie in one piece of memory."""
+        if self.is_torch and (a._is_zerotensor() or b._is_zerotensor()):
+            return False  # zeros without memory
         if self.is_torch:
             return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
         return numpy.may_share_memory(a._array, b._array)
+
+
+def twice_differentiable(side: Side) -> Any:
+    """Within this PyTorch computes attention by a formula whose gradient has a gradient."""
+    if not side.is_torch:
+        return nullcontext()
+    attention = side.root.nn.attention
+    return attention.sdpa_kernel(attention.SDPBackend.MATH)
+
+
+def second_gradients(side: Side, result: Any) -> Any:
+    """Gradients of the gradients by all leaves; where nothing depends on a leaf, zeros."""
+    outputs = side.differentiable(result)
+    grad, weights = side.root.autograd.grad, side.weights(outputs)
+    for w in weights:
+        w.requires_grad_()
+    by = [*side.leaves, *weights]
+    once = grad(outputs, side.leaves, weights, create_graph=True, allow_unused=True)
+    once = [g for g in once if g is not None and g.requires_grad]
+    twice = grad(once, by, side.weights(once), allow_unused=True) if once else [None] * len(by)
+    found = [side.root.zeros_like(t) if g is None else g for t, g in zip(by, twice, strict=True)]
+    return [g.contiguous() for g in found]
 
 
 def flat(value: Any) -> list[Any]:
@@ -157,6 +191,8 @@ def plain(side: Side, t: Any) -> Any:
     """A tensor's values in the widest type."""
     t = t.detach()
     name = kind(t)
+    if side.is_torch and t._is_zerotensor():
+        t = side.root.empty(t.shape, dtype=t.dtype).copy_(t)
     return (t.double() if name in FLOATS else t).cpu().numpy()
 
 
@@ -185,6 +221,8 @@ def differences(theirs: Side, a: Any, ours: Side, b: Any, what: str = "") -> lis
         return [] if same else [f"{what}{a} in torch, {b}"]
     if isinstance(a, (theirs.root.dtype, theirs.root.device, theirs.root.memory_format)):
         a, b = str(a).rpartition(".")[2], str(b).rpartition(".")[2]
+    if isinstance(a, str):  # names of dtypes in a text
+        a = a.replace(f"{theirs.root.__name__}.", f"{ours.root.__name__}.")
     same = type(a) is type(b) and a == b
     return [] if same else [f"{what}{a!r:.80} in torch, {b!r:.80}"]
 

@@ -56,11 +56,21 @@ what you may have to do. In most families that is nothing.
 
 FAMILIES = [
     Family(
-        "More dtypes are taken",
+        "Which dtypes are taken",
         "Where PyTorch has no kernel for a dtype (`Boolean inputs not supported`, `not implemented for"
         " 'Half'`) or wants all tensors in one, lucid promotes and computes. Nothing to do; code that relied"
-        " on the error must check dtypes itself. Matrix products and convolutions do not promote.",
-        ("dtype", "promote", "bools count", "cast", "uint8 mask", "bool", "integers are norm"),
+        " on the error must check dtypes itself. Matrix products and convolutions do not promote. Where PyTorch computes with"
+        " integers on the CPU only, lucid refuses them on every device.",
+        (
+            "dtype",
+            "promote",
+            "bools count",
+            "cast",
+            "uint8 mask",
+            "bool",
+            "integers are norm",
+            "half types",
+        ),
     ),
     Family(
         "One function for several forms",

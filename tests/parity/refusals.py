@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator as python_operators
 import re
 import warnings
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
@@ -42,6 +43,14 @@ def right(name: str, *args: Any, needed: int = -1, values: bool = True, **kwargs
     _rights.append(
         Right(name, lambda s, *a, **k: s.get(name)(*a, **k), args, kwargs, count, values)
     )
+
+
+def using(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """A right use of ``name`` that takes more than one call: ``function(side, *args, **kwargs)``.
+
+    The arguments can be spoilt; how many there are is the function's affair.
+    """
+    _rights.append(Right(name, function, args, kwargs, -1, True))
 
 
 def made(name: str, inputs: tuple[Like, ...], *args: Any, needed: int = 0, **kwargs: Any) -> None:
@@ -199,6 +208,9 @@ _ALIASES = {
     "bool": "item",
     "NLLLoss": "nll_loss",
     "MSELoss": "mse_loss",
+    "DataLoader": "TensorDataset",
+    "clip_grad_norm": "clip_grad",
+    "clip_grad_value": "clip_grad",
     "LeakyReLU": "leaky_relu",
 }
 

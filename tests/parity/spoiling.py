@@ -21,7 +21,7 @@ class Right(NamedTuple):
     use: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    needed: int  # so many of the arguments can't be left out
+    needed: int  # so many of the arguments can't be left out; -1: neither more nor fewer
     values: bool  # whether the answers are the same numbers
 
 
@@ -55,7 +55,7 @@ def spoilt(call: Right) -> Iterator[Wrong]:
             yield Wrong(call, f"{key}: {other}", call.args, {**call.kwargs, key: other})
     for n in range(call.name.startswith("Tensor."), call.needed):
         yield Wrong(call, f"{n} arguments", call.args[:n], {})
-    if call.use.__name__ == "between":
+    if call.use.__name__ == "between" or call.needed < 0:
         return  # an operator has its operands
     yield Wrong(call, "too many arguments", (*call.args, *["x"] * 9), call.kwargs)
     yield Wrong(call, "unknown keyword", call.args, {**call.kwargs, "colour": 1})

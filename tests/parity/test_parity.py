@@ -4,7 +4,7 @@ import pytest
 
 import lucid
 
-from . import compare
+from . import compare, making
 from .__main__ import row, signature_differences
 from .intended import SIGNATURES, VALUES
 from .names import MISSING, look_up, names
@@ -61,6 +61,15 @@ def test_gives_what_pytorch_gives(name):
 
 def test_every_case_is_of_a_listed_name():
     assert set(compare.by_name()) <= {n.path for n in NAMES}
+
+
+def test_every_layer_is_shown_saved_and_switched():
+    """Its repr, its state's keys, training and evaluation are looked at."""
+    compare.by_name()
+    layers = {n.path for n in HAVE if n.path.startswith("nn.") and n.path.count(".") == 1}
+    found = {p for p in layers if isinstance(look_up(lucid, p), type)}
+    modules = {p for p in found if issubclass(look_up(lucid, p), lucid.nn.Module)}
+    assert modules <= making.SHOWN
 
 
 def test_every_intended_difference_says_why():

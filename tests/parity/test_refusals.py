@@ -131,6 +131,45 @@ def test_what_a_model_was_given_by_mistake_is_named():
     assert caught.value.__notes__ == ["in layer 0.0 (Linear) of Sequential"]
 
 
+class Branches(nn.Module):
+    """Containers in containers, and one layer in two places."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(4, 4)
+        self.heads = nn.ModuleDict({"a": nn.Sequential(nn.ReLU(), nn.Linear(4, 2)), "b": self.stem})
+        self.blocks = nn.ModuleList([nn.Identity(), nn.ModuleList([nn.Conv2d(3, 4, 3)])])
+        self.inner = nn.Sequential(nn.Sequential(nn.Sequential(nn.LayerNorm(5))))
+
+    def forward(self, x, way):
+        if way == "dict":
+            return self.heads["a"](x)
+        if way == "shared":
+            return self.heads["b"](x)
+        if way == "list":
+            return self.blocks[1][0](x)
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    ("way", "shape", "where", "text"),
+    [
+        ("dict", (3, 5), "model.heads.a.1 (Linear)", "got input (3, 5), weight (2, 4)"),
+        ("shared", (3, 5), "model.stem (Linear)", "got input (3, 5), weight (4, 4)"),
+        ("list", (2, 5, 8, 8), "model.blocks.1.0 (Conv2d)", "(2, 5, 8, 8)"),
+        ("deep", (3, 4), "model.inner.0.0.0 (LayerNorm)", "(3, 4)"),
+    ],
+)
+def test_the_path_goes_through_every_kind_of_container(way, shape, where, text):
+    outer = nn.Module()
+    outer.model = Branches()
+    outer.forward = lambda x: outer.model(x, way)
+    with pytest.raises(Exception) as caught:  # noqa: B017, PT011  its class is another test's
+        outer(lucid.ones(shape))
+    assert caught.value.__notes__ == [f"in layer {where} of Module"]
+    assert text in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [

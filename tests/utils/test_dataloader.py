@@ -80,7 +80,7 @@ def test_getitems_fetches_a_whole_batch():
         ({"sampler": [0], "shuffle": True}, "sampler decides the order"),
         ({"batch_sampler": [[0]], "batch_size": 2}, "stands in place of"),
         ({"batch_size": None, "drop_last": True}, "drop_last needs a batch_size"),
-        ({"batch_size": 0}, "batch_size must be positive"),
+        ({"batch_size": 0}, "batch_size must be a positive int"),
     ],
 )
 def test_settings_that_contradict_are_refused(settings, message):

@@ -1,7 +1,6 @@
 """Every architecture has torchvision's parameters, by name and shape, and computes what it does."""
 
 import hashlib
-import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 import lucid
 from lucid import nn
 from lucid.vision import models
+from tests.vision import peer
 
 # From torchvision 0.28: the number of parameters, and the beginning of the SHA-256 of the sorted
 # lines "name:shape" of the state dict.
@@ -107,14 +107,8 @@ def torchvision():
     torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # its threads and ours would wait for each other's cores
-    yield _models()
+    yield peer.torchvision("models")
     torch.set_num_threads(threads)
-
-
-def _models():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torchvision.models", exc_type=(ImportError, RuntimeError))
 
 
 @pytest.mark.parametrize("name", TORCHVISION)

@@ -1,7 +1,5 @@
 """Transforms compute what torchvision's do, on its tensors and on PIL images."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ import lucid
 from lucid.vision import transforms as T
 from lucid.vision.transforms import InterpolationMode
 from lucid.vision.transforms import functional as F
+from tests.vision import peer
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
 FLOATS = np.random.default_rng(1).random((3, 37, 53), dtype=np.float32)
@@ -16,10 +15,7 @@ FLOATS = np.random.default_rng(1).random((3, 37, 53), dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def torchvision():
-    pytest.importorskip("torch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("torchvision.transforms", exc_type=(ImportError, RuntimeError))
+    return peer.torchvision("transforms")
 
 
 CHANGES = {  # what to compute, and by how much an 8-bit and a float result may differ

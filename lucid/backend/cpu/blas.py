@@ -18,7 +18,7 @@ import numpy as np
 
 from lucid.backend.cpu.threads import parallel_for
 
-__all__ = ["share", "single_threaded"]
+__all__ = ["library", "share", "single_threaded"]
 
 
 class _Control(NamedTuple):
@@ -64,20 +64,30 @@ def share(function: Callable[[int, int], object], count: int, grain: int) -> Non
 
 
 @cache
-def _control() -> _Control | None:
-    """The thread control of the OpenBLAS that came with NumPy's wheel, if it did."""
+def library() -> tuple[ctypes.CDLL, str] | None:
+    """The OpenBLAS that came with NumPy's wheel, if it did, and how its names end: on "64_" where
+    its integers have 64 bits."""
     package = Path(np.__file__).parent
     for folder in (package.parent / "numpy.libs", package / ".dylibs"):
         for path in sorted(folder.glob("*openblas*")):
             try:
-                library = ctypes.CDLL(str(path))
+                found = ctypes.CDLL(str(path))
             except OSError:
                 continue
             for suffix in ("64_", ""):
-                get = getattr(library, f"scipy_openblas_get_num_threads{suffix}", None)
-                set_ = getattr(library, f"scipy_openblas_set_num_threads{suffix}", None)
-                if get is not None and set_ is not None:
-                    get.restype, get.argtypes = ctypes.c_int, []
-                    set_.restype, set_.argtypes = None, [ctypes.c_int]
-                    return _Control(get, set_)
+                if hasattr(found, f"scipy_openblas_set_num_threads{suffix}"):
+                    return found, suffix
     return None
+
+
+@cache
+def _control() -> _Control | None:
+    known = library()
+    if known is None:
+        return None
+    found, suffix = known
+    get = getattr(found, f"scipy_openblas_get_num_threads{suffix}")
+    set_ = getattr(found, f"scipy_openblas_set_num_threads{suffix}")
+    get.restype, get.argtypes = ctypes.c_int, []
+    set_.restype, set_.argtypes = None, [ctypes.c_int]
+    return _Control(get, set_)

@@ -13,15 +13,17 @@ from collections.abc import Callable
 import numpy as np
 
 from lucid.backend.cpu import blas
-from lucid.backend.cpu.norm import above_zeros, minus
-from lucid.backend.cpu.threads import scratch
+from lucid.backend.cpu.threads import parallel_for
 
 __all__ = ["Layout", "layout"]
 
 _BLOCK = 1 << 17  # elements; smaller ones would stay nearer, but the calls of one take some 20 us
 _SMALL = 1 << 15  # of a small array, these or an eighth of it, so that threads have blocks to share
 _ROW = 128  # a shorter row per channel costs more in calls than in arithmetic
-_WIDE = 1024  # channels repeated along a row up to about this many elements
+_WIDE = 4096  # channels repeated along a row up to about this many elements
+_FEW = 8192  # elements of a sample: with fewer, rows of a sample beat shorter ones of a channel
+_MANY = 16  # samples from which on values per channel are written out, one per element of a sample
+_ACROSS = 1 << 13  # elements of a sample at once then
 
 
 def layout(x: np.ndarray, other: np.ndarray | None = None) -> Layout | None:
@@ -31,7 +33,7 @@ def layout(x: np.ndarray, other: np.ndarray | None = None) -> Layout | None:
     n, c = x.shape[:2]
     if x.flags.c_contiguous:
         inner = x.size // (n * c)
-        if inner >= _ROW or (inner >= _ROW // 4 and c * inner > 8 * _WIDE):
+        if inner >= _ROW or (inner >= _ROW // 4 and c * inner > _FEW):
             return Layout("rows", x, inner, c, 1)
         return Layout("columns", x, n, c, inner)
     if np.moveaxis(x, 1, -1).flags.c_contiguous:
@@ -68,7 +70,7 @@ class Layout:
         values = np.asarray(values, self.wide).reshape(-1)
         if self.kind == "rows":
             return np.tile(values, self.shape[0] // self.channels)[:, None]
-        return self._spread(values)[None]
+        return self.spread(values)[None]
 
     def part(self, values: np.ndarray, block: slice) -> np.ndarray:
         """What of per_element's answer belongs to a block of rows."""
@@ -92,6 +94,12 @@ class Layout:
             return block @ np.ones(block.shape[1], block.dtype)
         return np.ones(block.shape[0], block.dtype) @ block
 
+    def dots(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """The sum of one * other, as ``fold`` answers."""
+        if self.kind == "rows":
+            return np.vecdot(one, other)
+        return self.fold(np.einsum("ij,ij->j", one, other))  # one pass; a product would be two
+
     def load(self, block: np.ndarray) -> np.ndarray:
         return block.astype(np.float32) if self.half else block
 
@@ -109,123 +117,45 @@ class Layout:
     def count(self) -> int:
         return -(-self.shape[0] // self.step)
 
-    def _sums(self, dtype: type | None = None) -> np.ndarray:
+    def sums(self, dtype: type | None = None) -> np.ndarray:
+        """Room for one number per row, or per block and channel, at ``at``."""
         rows = self.kind == "rows"
         return np.empty(self.shape[0] if rows else (self.count, self.channels), dtype or self.wide)
 
-    def _at(self, block: slice, i: int) -> slice | int:
+    def at(self, block: slice, i: int) -> slice | int:
         return block if self.kind == "rows" else i
 
-    def statistics(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance per channel, in one walk.
-
-        Each block subtracts its own means while it is in cache; what the blocks' means differ
-        from the whole's is added afterwards (Chan, Golub and LeVeque, 1979).
-        """
-        matrix, n, rows = self.matrix(x), x.size // self.channels, self.kind == "rows"
-        means, squares = self._sums(np.float64), self._sums(np.float64)
-        size = self.shape[1] if rows else self.step * self.inner * self.repeats
-        sizes = np.full((means.size // self.channels, 1), size, np.float64)
-        if not rows:
-            sizes[-1] = n - sizes[:-1].sum()
-        ones = above_zeros(np.ones(self.shape[1], self.wide))
-
-        def run(block: slice, i: int) -> None:
-            part, at = self.load(matrix[block]), self._at(block, i)
-            size = part.shape[1] if rows else part.shape[0] * self.inner * self.repeats
-            mean = self.fold(self.reduce(part)) / size
-            away = scratch("away", part.size, part.dtype).reshape(part.shape)
-            if rows:
-                minus(part, mean[:, None], ones, away)
-            else:
-                np.subtract(part, self._spread(mean), out=away)
-            rest = self.fold(self.reduce(away)) / np.float64(size)  # what rounding left of the mean
-            means[at] = mean + rest
-            if rows:
-                total = np.vecdot(away, away)
-            else:
-                away *= away
-                total = self.fold(self.reduce(away))
-            squares[at] = total - size * rest * rest
-
-        self.blocks(run)
-        means = means.reshape(-1, self.channels)
-        mean = self.per_channel(means * sizes) / n
-        apart = (means - mean) ** 2
-        apart *= sizes
-        var = (self.per_channel(squares) + self.per_channel(apart)) / n
-        return mean.astype(self.wide), var.astype(self.wide)
-
-    def _spread(self, values: np.ndarray) -> np.ndarray:
+    def spread(self, values: np.ndarray) -> np.ndarray:
         """One value per channel as one per column."""
         if self.inner > 1:
             values = np.repeat(values, self.inner)
         return np.tile(values, self.repeats) if self.repeats > 1 else values
 
-    def affine(
-        self, x: np.ndarray, mean: np.ndarray, scale: np.ndarray, shift: np.ndarray | None
-    ) -> np.ndarray:
-        """(x - mean) * scale + shift, per channel, in x's type and memory order."""
-        y = np.empty_like(x)
-        source, target = self.matrix(x), self.matrix(y)
-        mean, scale = self.per_element(mean), self.per_element(scale)
-        shift = None if shift is None else self.per_element(shift)
+    def maps(
+        self, function: Callable[..., None], arrays: list[np.ndarray], values: list[np.ndarray]
+    ) -> None:
+        """function(*arrays, *values) on parts of the arrays; the values, one number per channel,
+        broadcast with them. NumPy is slow to broadcast a column, and fast with long rows, so where
+        a sample's elements are not too many the values are written out, one per element."""
+        length = self.shape[1]
+        samples, width = self.shape[0] // self.channels, self.channels * length
+        if self.kind == "rows" and samples >= _MANY and width <= _BLOCK:
+            matrices = [a.reshape(samples, width) for a in arrays]
+            rows = [np.repeat(np.asarray(v, self.wide), length) for v in values]
+            across = -(-width // _ACROSS)
+            down = max(1, self.step * length // _ACROSS)
 
-        def run(block: slice, i: int) -> None:
-            part, out = source[block], target[block]
-            values = self.load(part) if self.half else out
-            np.subtract(self.load(part), self.part(mean, block), out=values)
-            values *= self.part(scale, block)
-            if shift is not None:
-                values += self.part(shift, block)
-            if self.half:
-                out[...] = values
+            def run(start: int, stop: int) -> None:
+                for i in range(start, stop):
+                    r, c = i // across * down, i % across * _ACROSS
+                    row = slice(c, c + _ACROSS)
+                    function(*(m[r : r + down, row] for m in matrices), *(v[row] for v in rows))
 
-        self.blocks(run)
-        return y
-
-    def sums(
-        self, dy: np.ndarray, x: np.ndarray, mean: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """sum(dy) and sum(dy * (x - mean)) per channel."""
-        above, below, center = self.matrix(dy), self.matrix(x), self.per_element(mean)
-        total, along = self._sums(), self._sums()
-
-        def run(block: slice, i: int) -> None:
-            g, at = self.load(above[block]), self._at(block, i)
-            away = self.load(below[block]) - self.part(center, block)
-            total[at] = self.fold(self.reduce(g))
-            away *= g
-            along[at] = self.fold(self.reduce(away))
-
-        self.blocks(run)
-        answers = self.per_channel(total), self.per_channel(along)
-        return answers[0].astype(self.wide), answers[1].astype(self.wide)
-
-    def combine(
-        self,
-        dy: np.ndarray,
-        slope: np.ndarray,
-        x: np.ndarray,
-        mean: np.ndarray,
-        bend: np.ndarray,
-        level: np.ndarray,
-    ) -> np.ndarray:
-        """dy * slope + (x - mean) * bend + level, per channel."""
-        dx = np.empty_like(x)
-        above, below, target = self.matrix(dy), self.matrix(x), self.matrix(dx)
-        parts = [self.per_element(v) for v in (mean, bend, level, slope)]
-
-        def run(block: slice, i: int) -> None:
-            center, curve, base, steep = (self.part(v, block) for v in parts)
-            out = target[block]
-            values = self.load(below[block]) if self.half else out
-            np.subtract(self.load(below[block]), center, out=values)
-            values *= curve
-            values += base
-            values += self.load(above[block]) * steep
-            if self.half:
-                out[...] = values
-
-        self.blocks(run)
-        return dx
+            parallel_for(run, -(-samples // down) * across, 1)
+            return
+        matrices, columns = [self.matrix(a) for a in arrays], [self.per_element(v) for v in values]
+        self.blocks(
+            lambda block, i: function(
+                *(m[block] for m in matrices), *(self.part(v, block) for v in columns)
+            )
+        )

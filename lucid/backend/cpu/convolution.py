@@ -14,19 +14,25 @@ multiplies it on one thread. So results do not depend on the number of threads.
 """
 
 import math
+from typing import TypeVar
 
 import ml_dtypes
 import numpy as np
 
-from lucid.backend.cpu import blas
-from lucid.backend.cpu.depthwise import DepthwiseFields
+from lucid.backend.cpu import arena, blas
+from lucid.backend.cpu.depthwise import DepthwiseFields, is_depthwise
 from lucid.backend.cpu.fields import Fields, Ints, Pairs, copy_rows
-from lucid.backend.cpu.threads import scratch
+from lucid.backend.cpu.onednn import convolution as onednn
+from lucid.backend.cpu.spreading import form_of_sum
+from lucid.backend.cpu.threads import parallel_for, scratch
 
 __all__ = ["convolve", "input_gradient", "weight_gradient"]
 
 _SUMS = 16  # partial sums of a weight gradient: work for as many threads
 _SUM_BYTES = 1 << 26  # that all of them may take
+_SUM_BLOCK = 1 << 17  # elements of them that a thread adds up at a time
+
+AnyFields = TypeVar("AnyFields", bound=Fields)
 
 _HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
@@ -45,7 +51,10 @@ def convolve(
         bias = None if bias is None else _wide(bias)
         y = convolve(_wide(x), _wide(w), stride, padding, dilation, groups, bias)
         return y.astype(x.dtype)
-    plan = _plan(x, x.shape, w.shape, stride, padding, dilation, groups)
+    taken = onednn.convolve(x, w, stride, padding, dilation, groups, bias)
+    if taken is not None:
+        return taken
+    plan = _plan(_form(x.shape, w.shape), x, x.shape, w.shape, stride, padding, dilation, groups)
     y = _empty((x.shape[0], w.shape[0], *plan.size), x.dtype, plan.channels_last)
     if y.size == 0:
         return y
@@ -78,17 +87,21 @@ def weight_gradient(
         return dw.astype(x.dtype)
     if x.size == 0 or dy.size == 0:
         return np.zeros(w_shape, x.dtype)
-    plan = _plan(x, x.shape, w_shape, stride, padding, dilation, groups)
+    taken = onednn.weight_gradient(x, dy, w_shape, stride, padding, dilation, groups)
+    if taken is not None:
+        return taken
+    form = _form(x.shape, w_shape)
+    plan = _plan(form, x, x.shape, w_shape, stride, padding, dilation, groups)
     gradient = plan.points_of(dy)
     # Consecutive tasks are summed in order, and the sums in order again.
-    shape = plan.weight_matrix(np.empty(w_shape, x.dtype)).shape
-    size = math.prod(shape)
+    size = math.prod(w_shape)
     sums = max(1, min(_SUMS, _SUM_BYTES // (size * x.itemsize)))
     length = max(plan.grain, -(-plan.tasks // sums))
-    partial = np.empty((-(-plan.tasks // length), *shape), x.dtype)
+    memory = arena.empty((-(-plan.tasks // length), size), x.dtype)
+    partial = plan.products(memory)
 
     def run(start: int, stop: int) -> None:
-        product = scratch("product", size, x.dtype).reshape(shape)
+        product = plan.products(scratch("product", size, x.dtype))[0]
         for number in range(start, stop):
             tasks = range(number * length, min((number + 1) * length, plan.tasks))
             plan.correlate(plan.cut(gradient, tasks[0]), x, tasks[0], partial[number])
@@ -97,7 +110,20 @@ def weight_gradient(
                 partial[number] += product
 
     blas.share(run, len(partial), 1)
-    return plan.weight_array(partial.sum(0) if len(partial) > 1 else partial[0])
+    return plan.weight_array(plan.products(_added_up(memory))[0])
+
+
+def _added_up(rows: np.ndarray) -> np.ndarray:
+    """The sum of the rows; the threads share the columns."""
+    if len(rows) == 1:
+        return rows[0]
+    total = arena.empty(rows.shape[1], rows.dtype)
+
+    def add(start: int, stop: int) -> None:
+        np.add.reduce(rows[:, start:stop], 0, out=total[start:stop])
+
+    parallel_for(add, len(total), _SUM_BLOCK)
+    return total
 
 
 def input_gradient(
@@ -113,14 +139,17 @@ def input_gradient(
     if dy.dtype in _HALVES:
         dx = input_gradient(_wide(dy), _wide(w), x_shape, stride, padding, dilation, groups)
         return dx.astype(dy.dtype)
-    kernel, narrow = w.shape[2:], w.shape[0] < 4 * x_shape[1]
-    if all(s == 1 for s in stride) and (narrow or math.prod(kernel) == 1):
-        # Gathering the fields of dy costs less than adding up the fields of dx, per channel.
+    taken = onednn.input_gradient(dy, w, x_shape, stride, padding, dilation, groups)
+    if taken is not None:
+        return taken
+    form = form_of_sum(w.shape, x_shape, stride, _channels_last(dy))
+    if form is None:
+        kernel = w.shape[2:]
         reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         mirrored = [(r - a, r - b) for r, (a, b) in zip(reach, padding, strict=True)]
         return convolve(dy, _transposed(w, groups), stride, mirrored, dilation, groups)
 
-    plan = _plan(dy, x_shape, w.shape, stride, padding, dilation, groups)
+    plan = _plan(form, dy, x_shape, w.shape, stride, padding, dilation, groups)
     dx = _empty(x_shape, dy.dtype, plan.channels_last)
     if dx.size == 0 or dy.size == 0:
         dx[...] = 0
@@ -143,7 +172,12 @@ def input_gradient(
     return dx
 
 
+def _form(x_shape: Ints, w_shape: Ints) -> type[Fields]:
+    return DepthwiseFields if is_depthwise(x_shape, w_shape) else Fields
+
+
 def _plan(
+    form: type[AnyFields],
     like: np.ndarray,
     x_shape: Ints,
     w_shape: Ints,
@@ -151,17 +185,19 @@ def _plan(
     padding: Pairs,
     dilation: Ints,
     groups: int,
-) -> Fields:
-    last = not like.flags.c_contiguous and np.moveaxis(like, 1, -1).flags.c_contiguous
-    depthwise = groups == w_shape[0] == x_shape[1]
-    kind = DepthwiseFields if depthwise else Fields
-    return kind(x_shape, w_shape, stride, padding, dilation, groups, last, like.dtype)
+) -> AnyFields:
+    last = _channels_last(like)
+    return form(x_shape, w_shape, stride, padding, dilation, groups, last, like.dtype)
+
+
+def _channels_last(a: np.ndarray) -> bool:
+    return not a.flags.c_contiguous and np.moveaxis(a, 1, -1).flags.c_contiguous
 
 
 def _empty(shape: Ints, dtype: np.dtype, channels_last: bool) -> np.ndarray:
     if not channels_last:
-        return np.empty(shape, dtype)
-    return np.moveaxis(np.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
+        return arena.empty(tuple(shape), dtype)
+    return np.moveaxis(arena.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
 
 
 def _transposed(w: np.ndarray, groups: int) -> np.ndarray:

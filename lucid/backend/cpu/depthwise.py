@@ -7,9 +7,14 @@ no gathering. A gradient's fields are dy times one weight, offset by offset, in 
 
 import numpy as np
 
-from lucid.backend.cpu.fields import Fields
+from lucid.backend.cpu.fields import Fields, Ints
 
-__all__ = ["DepthwiseFields"]
+__all__ = ["DepthwiseFields", "is_depthwise"]
+
+
+def is_depthwise(x_shape: Ints, w_shape: Ints) -> bool:
+    """Whether each channel of x has a kernel, and an output, of its own."""
+    return w_shape[1] == 1 and w_shape[0] == x_shape[1]
 
 
 class DepthwiseFields(Fields):
@@ -24,6 +29,11 @@ class DepthwiseFields(Fields):
         if self.channels_last:
             return np.ascontiguousarray(np.moveaxis(matrix, -1, 0))
         return super().weight_array(matrix)
+
+    def products(self, memory: np.ndarray) -> np.ndarray:
+        if self.channels_last:
+            return memory.reshape(-1, 1, *self.kernel, self.groups)
+        return super().products(memory)
 
     def multiply(self, weights: np.ndarray, x: np.ndarray, task: int, block: np.ndarray) -> None:
         if self.channels_last:

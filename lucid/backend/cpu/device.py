@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from lucid.backend import philox
-from lucid.backend.cpu import dropout
+from lucid.backend.cpu import dropout, matmul
 from lucid.backend.device import Array, Device, device_of
 
 
@@ -53,6 +53,9 @@ class CpuDevice(Device):
 
     def to_numpy(self, array: Array) -> numpy.ndarray:
         return array
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        return matmul.matmul(a, b)
 
     def scatter_add(self, target: Array, index: Any, value: Array) -> None:
         numpy.add.at(target, index, value)

@@ -13,15 +13,16 @@ import ml_dtypes
 import numpy as np
 
 from lucid.backend import philox
+from lucid.backend.cpu import arena
 from lucid.backend.cpu.threads import parallel_for, scratch
 
 __all__ = ["bernoulli_affine"]
 
 # Elements per block. Smaller blocks would stay in a nearer cache, but a NumPy call must be long
-# (30 us here) against handing the GIL to the next thread.
+# (30 us here) against handing the GIL to the next thread. A quarter of it where there are few.
 BLOCK = 1 << 18
 
-_FEW = 1 << 12  # elements that are one block whatever their shape
+_FEW = 1 << 15  # elements that are one block whatever their shape
 _TABLE = 1 << 16  # elements that pay for a table of the float16 numbers
 
 _INTEGERS = {2: np.int16, 4: np.int32, 8: np.int64}
@@ -72,7 +73,7 @@ def bernoulli_affine(
             law.apply(source, kept, target)
         return out
 
-    blocks = _Blocks(source.shape, BLOCK)
+    blocks = _Blocks(source.shape, BLOCK if x.size >= 4 * BLOCK else BLOCK // 4)
 
     def run(start: int, stop: int) -> None:
         for number in range(start, stop):
@@ -115,10 +116,11 @@ class _Law:
         if self.table is not None:
             np.take(self.table, x.view(np.uint16), out=y.view(self.integer), mode="wrap")
             return
-        with np.errstate(all="ignore"):
-            wide = self.affine(x, y)
-            if wide is not y:
-                y[...] = wide
+        if y.dtype == self.compute:
+            self.affine(x, y)
+            return
+        with np.errstate(all="ignore"):  # infinite numbers may come of the conversions
+            y[...] = self.affine(x, y)
 
     def apply(self, x: np.ndarray, keep: np.ndarray, y: np.ndarray) -> None:
         bits = y.view(self.integer)
@@ -131,8 +133,11 @@ class _Law:
 
     def affine(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """scale * x + shift in the computing type; in y where y is of that type."""
-        wide = y if y.dtype == self.compute else x.astype(self.compute)
-        np.multiply(x if wide is y else wide, self.scale, out=wide)
+        if y.dtype == self.compute:
+            wide = np.multiply(x, self.scale, out=y)
+        else:
+            wide = x.astype(self.compute)
+            wide *= self.scale
         if self.shift:
             wide += self.shift
         return wide
@@ -176,12 +181,10 @@ class _Blocks:
 
 
 def _dense_like(x: np.ndarray) -> np.ndarray:
-    if x.flags.c_contiguous:
-        return np.empty(x.shape, x.dtype)
-    expanded = any(
+    expanded = not x.flags.c_contiguous and any(
         stride == 0 and size > 1 for stride, size in zip(x.strides, x.shape, strict=True)
     )
-    return np.empty_like(x, order="C" if expanded else "K", subok=False)
+    return arena.empty(x.shape, x.dtype) if expanded else arena.empty_like(x)
 
 
 def _drawn_keep(x: np.ndarray, key: philox.Key, threshold: int, first: int) -> np.ndarray:
@@ -189,6 +192,10 @@ def _drawn_keep(x: np.ndarray, key: philox.Key, threshold: int, first: int) -> n
 
     One byte each, in the memory order of x, for the selection to widen in its own small buffer.
     """
+    if x.size <= _FEW and x.flags.c_contiguous and not first:
+        few = philox.drops(key, threshold, x.size).view(np.int8).reshape(x.shape)
+        few -= 1
+        return few
     skip = first % 16
     dropped = scratch("drop", skip + x.size, np.bool_)
     philox.drops(key, threshold, dropped.size, first - skip, out=dropped)

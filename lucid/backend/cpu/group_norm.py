@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lucid.backend.cpu import norm
+from lucid.backend.cpu import arena, norm
 from lucid.backend.cpu.norm import above_zeros, like, minus, times
 
 __all__ = ["FEW", "group_backward", "group_forward"]
@@ -49,7 +49,7 @@ def group_forward(
     """(x - mean) / sqrt(var + eps) * w + b; with mean and var (N, groups, 1, ...). w, b: (C,)."""
     one = w if b is None else b
     rows = _Rows(x, None if one is None else one.size)
-    y = np.empty_like(x)
+    y = arena.empty_like(x)
     source, target = (a.reshape(rows.groups, rows.width) for a in (x, y))
     mean, var = np.empty((2, rows.groups, 1), rows.wide)
     weight = None if w is None else rows.per_channel(w, len(x))
@@ -94,7 +94,7 @@ def group_backward(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """The gradients of group_forward: dx, dw and db (C,); channels is C, None without w and b."""
     rows = _Rows(x, channels)
-    dx = np.empty_like(x)
+    dx = arena.empty_like(x)
     above, below, target = (a.reshape(rows.groups, rows.width) for a in (dy, x, dx))
     mean, var = mean.reshape(-1, 1), var.reshape(-1, 1)
     dmean, dvar = (None if a is None else a.reshape(-1, 1) for a in (dmean, dvar))

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from lucid.backend.cpu import arena
 from lucid.backend.cpu.fields import copy_rows
+from lucid.backend.cpu.onednn import pooling as onednn
 from lucid.backend.cpu.phases import Phases, PhaseSums, in_memory
 from lucid.backend.cpu.pooling import (
     HALVES,
@@ -36,8 +38,11 @@ def max_pool(
     x: np.ndarray, axes: tuple[Axis, ...], numbered: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The maximum of each window, and its number in it: the first of equals, the first NaN."""
+    taken = onednn.maximum(x, axes, numbered)
+    if taken is not None:
+        return taken
     y = uninitialised(x, axes)
-    numbers = np.empty_like(y, dtype=number_type(axes)) if numbered else None
+    numbers = arena.empty_like(y, number_type(axes)) if numbered else None
     arrays = (y, x) if numbers is None else (y, x, numbers)
     memory = in_memory(*arrays)
     if memory is None:
@@ -134,7 +139,10 @@ def place(dy: np.ndarray, numbers: np.ndarray, axes: tuple[Axis, ...]) -> np.nda
     """dx: each dy added to the element of its window that bears the number; zero elsewhere."""
     if dy.dtype in HALVES:
         return place(widened(dy), numbers, axes).astype(dy.dtype)
-    dx = np.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
+    taken = onednn.maximum_gradient(dy, numbers, axes)
+    if taken is not None:
+        return taken
+    dx = arena.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
     arrays = in_memory(dx, dy, numbers)
     if arrays is None:
         dx[...] = place(np.ascontiguousarray(dy), np.ascontiguousarray(numbers), axes)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lucid.backend.cpu import blas
+from lucid.backend.cpu import arena, blas
 from lucid.backend.cpu.threads import scratch
 
 __all__ = [
@@ -98,7 +98,7 @@ def layer_forward(
     rows = x.size // width
     count = step(width, rows)
     wide: Any = np.float64 if x.dtype == np.float64 else np.float32
-    y = np.empty_like(x)
+    y = arena.empty_like(x)
     source, target = x.reshape(rows, width), y.reshape(rows, width)
     mean, var = np.empty((rows, 1), wide), np.empty((rows, 1), wide)
     ones = above_zeros(np.ones(width, wide))
@@ -140,7 +140,7 @@ def layer_backward(
     rows = mean.size
     width = x.size // rows
     wide, count = mean.dtype, step(width, rows)
-    dx = np.empty_like(x)
+    dx = arena.empty_like(x)
     above, below, target = (a.reshape(rows, width) for a in (dy, x, dx))
     mean, var = mean.reshape(rows, 1), var.reshape(rows, 1)
     dmean, dvar = (None if a is None else a.reshape(rows, 1) for a in (dmean, dvar))

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from lucid.backend.cpu import blas
+from lucid.backend.cpu import arena, blas
+from lucid.backend.cpu.onednn import pooling as onednn
 from lucid.backend.cpu.threads import parallel_for
 
 __all__ = [
@@ -103,6 +104,9 @@ def number_type(axes: tuple[Axis, ...]) -> str:
 
 def window_sums(x: np.ndarray, axes: tuple[Axis | Bins, ...], divisor: Any) -> np.ndarray:
     """The sum of each window over `divisor`, which broadcasts over the windows."""
+    taken = onednn.average(x, axes, divisor)
+    if taken is not None:
+        return taken
     y = uninitialised(x, axes)
 
     def block(y: np.ndarray, x: np.ndarray) -> None:
@@ -134,7 +138,10 @@ def window_sums(x: np.ndarray, axes: tuple[Axis | Bins, ...], divisor: Any) -> n
 
 def window_spread(dy: np.ndarray, axes: tuple[Axis | Bins, ...], divisor: Any) -> np.ndarray:
     """dx: dy / divisor added to every element of its window."""
-    dx = np.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
+    taken = onednn.average_gradient(dy, axes, divisor)
+    if taken is not None:
+        return taken
+    dx = arena.empty_like(dy, shape=(*dy.shape[:2], *(axis.extent for axis in axes)))
 
     def block(dx: np.ndarray, dy: np.ndarray) -> None:
         total = widened(dy)
@@ -256,7 +263,7 @@ def by_first(block: Callable[..., None], *arrays: Any) -> None:
 
 def uninitialised(x: np.ndarray, axes: tuple[Axis | Bins, ...]) -> np.ndarray:
     """Uninitialised results, one for each window, in x's memory order."""
-    return np.empty_like(x, shape=(*x.shape[:2], *(axis.size for axis in axes)))
+    return arena.empty_like(x, shape=(*x.shape[:2], *(axis.size for axis in axes)))
 
 
 def widened(a: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lucid.backend.cpu import arena
 from lucid.backend.cpu.threads import parallel_for
 
 __all__ = ["apply"]
@@ -27,7 +28,7 @@ def apply(function: Callable[..., Any], arrays: tuple[np.ndarray, ...], axis: in
     wide = first.dtype.itemsize == 2 and first.dtype.kind in "fV"
     if first.size <= _BLOCK and not wide:
         return function(*arrays, axis).reshape(first.shape)
-    out = np.empty_like(first)
+    out = arena.empty_like(first)
     targets = [out.reshape(1) if first.ndim == 0 else out, *arrays]
     # The blocks cut the dimension with the longest step in memory; the axis itself stays whole.
     others = [i for i in range(targets[0].ndim) if i != axis]

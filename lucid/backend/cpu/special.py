@@ -6,6 +6,8 @@ import math
 
 import numpy
 
+from lucid.backend.cpu import arena
+
 # erf(x) / x as a quotient of polynomials in x * x, for |x| <= 4, beyond which erf is 1 in float32.
 # Fitted by iterated weighted least squares; relative error 2e-9, with float32 rounding 7 ulp.
 _ABOVE = (
@@ -25,17 +27,22 @@ def erf(x: numpy.ndarray) -> numpy.ndarray:
         y = numpy.empty_like(x)  # in x's order of memory
         y[...] = numpy.fromiter(values, numpy.float64, x.size).reshape(x.shape)
         return y
-    z = numpy.asarray(numpy.clip(x, -4, 4))
-    square = z * z
-    z *= _polynomial(_ABOVE, square)
-    z /= _polynomial(_BELOW, square)
-    z[...] = numpy.where(square == 16, numpy.sign(x), z)
+    z, square, total = (arena.empty_like(x) for _ in range(3))
+    numpy.clip(x, -4, 4, out=z)
+    numpy.multiply(z, z, out=square)
+    z *= _polynomial(_ABOVE, square, total)
+    z /= _polynomial(_BELOW, square, total)
+    beyond = numpy.greater_equal(square, 16)
+    if beyond.any():  # where is slow, and so far out there is hardly anything
+        numpy.copyto(z, numpy.sign(x), where=beyond)
     return z
 
 
-def _polynomial(coefficients: tuple[float, ...], x: numpy.ndarray) -> numpy.ndarray:
-    """coefficients[0] + coefficients[1] * x + …, by Horner's rule."""
-    total = numpy.full_like(x, coefficients[-1])
+def _polynomial(
+    coefficients: tuple[float, ...], x: numpy.ndarray, total: numpy.ndarray
+) -> numpy.ndarray:
+    """coefficients[0] + coefficients[1] * x + …, by Horner's rule, in ``total``."""
+    total.fill(coefficients[-1])
     for c in coefficients[-2::-1]:
         total *= x
         total += x.dtype.type(c)

@@ -9,19 +9,46 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
+from lucid.backend.cpu import limit
+
 __all__ = ["get_num_threads", "parallel_for", "scratch", "set_num_threads"]
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one helper is asked for."""
+
+    seats: deque[None]  # who takes one helps; a call that is over has none left
+    context: Context  # carries numpy.errstate
+    work: Callable[[], None] | None
+    ended: list[BaseException | None]  # how it went, for each helper that has ended
+    bell: SimpleQueue[None]  # rung afterwards
+
+    def take(self) -> None:
+        try:
+            self.seats.pop()
+        except IndexError:  # too late
+            return
+        error = None
+        try:
+            self.context.run(self.work)  # type: ignore[arg-type]
+        except BaseException as raised:
+            error = raised
+        self.ended.append(error)
+        self.bell.put(None)
 
 
 class _Pool:
     threads = 0  # 0: not decided yet
-    executor: ThreadPoolExecutor | None = None
-    capacity = 0
+    helpers = 0  # threads that serve the queue
+    queue: SimpleQueue[_Share] = SimpleQueue()
     lock = threading.Lock()
 
 
@@ -39,7 +66,8 @@ _thread = _Thread()
 def get_num_threads() -> int:
     """Threads that share a large computation on the CPU, the calling one included.
 
-    Until set_num_threads: LUCID_NUM_THREADS, else OMP_NUM_THREADS, else the CPUs of this process.
+    Until set_num_threads: LUCID_NUM_THREADS, else OMP_NUM_THREADS, else the CPUs of this process,
+    within the limit of its container.
     """
     if not _pool.threads:
         _pool.threads = _default_threads()
@@ -63,6 +91,10 @@ def parallel_for(function: Callable[[int, int], object], count: int, grain: int)
         if count:
             function(0, count)
         return
+    if _thread.busy or get_num_threads() < 2:
+        for start in range(0, count, grain):
+            function(start, min(start + grain, count))
+        return
     starts = deque(range(0, count, grain))  # popleft is atomic: each start goes to one thread
 
     def work() -> None:
@@ -78,23 +110,54 @@ def parallel_for(function: Callable[[int, int], object], count: int, grain: int)
             _thread.busy = False
             starts.clear()  # after an exception (Ctrl-C too) nobody begins another block
 
-    if _thread.busy or get_num_threads() < 2:
-        for start in starts:
-            function(start, min(start + grain, count))
-        return
-    helpers = min(get_num_threads(), len(starts)) - 1
-    executor = _executor(helpers)
-    futures = []
+    _share(work, min(get_num_threads(), len(starts)) - 1)
+
+
+def _share(work: Callable[[], None], helpers: int) -> None:
+    """Run work() here and in up to so many helpers; those that come too late don't begin."""
+    seats = deque([None] * helpers)
+    ended: list[BaseException | None] = []
+    bell: SimpleQueue[None] = SimpleQueue()
+    shares: list[_Share] = []
+    queue = _staffed(helpers)
     try:
-        for _ in range(helpers):  # the context carries numpy.errstate to them
-            futures.append(executor.submit(copy_context().run, work))
+        for _ in range(helpers):
+            shares.append(_Share(seats, copy_context(), work, ended, bell))
+            queue.put(shares[-1])
         work()
     finally:
-        starts.clear()
-        begun = [future for future in futures if not future.cancel()]
-        wait(begun)  # no helper may still write when the caller has the result, or an exception
-    for future in begun:
-        future.result()
+        # No helper may still write when the caller has the result, or an exception.
+        begun = helpers - _taken_back(seats)
+        interrupt = None
+        while len(ended) < begun:
+            try:
+                bell.get()
+            except KeyboardInterrupt as error:
+                interrupt = error
+        for share in shares:
+            share.work = None  # a helper that lingers, or comes too late, must not keep the arrays
+        if interrupt is not None:
+            raise interrupt
+    for raised in ended:
+        if raised is not None:
+            raise raised
+
+
+def _taken_back(seats: deque[None]) -> int:
+    count = 0
+    while seats:
+        try:
+            seats.pop()
+        except IndexError:
+            break
+        count += 1
+    return count
+
+
+def _serve(queue: SimpleQueue[_Share]) -> None:
+    """A helper's life."""
+    while True:
+        queue.get().take()
 
 
 def scratch(name: str, count: int, dtype: Any) -> np.ndarray:
@@ -107,13 +170,15 @@ def scratch(name: str, count: int, dtype: Any) -> np.ndarray:
     return memory[:size].view(dtype)
 
 
-def _executor(helpers: int) -> ThreadPoolExecutor:
-    with _pool.lock:
-        if _pool.executor is None or _pool.capacity < helpers:
-            # A smaller pool is dropped, not shut down: another thread may still be using it.
-            _pool.capacity = max(helpers, get_num_threads() - 1)
-            _pool.executor = ThreadPoolExecutor(_pool.capacity, thread_name_prefix="lucid")
-        return _pool.executor
+def _staffed(helpers: int) -> SimpleQueue[_Share]:
+    """The queue, served by that many threads at least. They wait in it until the process ends."""
+    if _pool.helpers < helpers:
+        with _pool.lock:
+            while _pool.helpers < helpers:
+                _pool.helpers += 1
+                name = f"lucid_{_pool.helpers}"
+                threading.Thread(target=_serve, args=(_pool.queue,), name=name, daemon=True).start()
+    return _pool.queue
 
 
 def _default_threads() -> int:
@@ -125,15 +190,12 @@ def _default_threads() -> int:
     openmp = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # "4,2": the outermost level
     if openmp.isdecimal() and int(openmp) > 0:
         return int(openmp)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return limit.cpus()
 
 
 def _forget_pool() -> None:
     """In a forked child: threads do not survive a fork, and the lock may have been held."""
-    _pool.executor = None
-    _pool.lock = threading.Lock()
+    _pool.helpers, _pool.queue, _pool.lock = 0, SimpleQueue(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

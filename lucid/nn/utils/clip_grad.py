@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
+from lucid.backend.cpu import vectors
 from lucid.errors import GradError
 from lucid.graph.grad_mode import no_grad
 from lucid.ops import stack, tensor
@@ -18,7 +19,19 @@ def _tensors(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [p._grad for p in _tensors(parameters) if p._grad is not None]
+    try:
+        return [p._grad for p in _tensors(parameters) if p._grad is not None]
+    except AttributeError:
+        strange = next(p for p in _tensors(parameters) if not isinstance(p, Tensor))
+        raise TypeError(f"clip_grad: parameters must be Tensors; got {strange!r:.60}") from None
+
+
+def _number(name: str, setting: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        kind = ValueError if isinstance(value, str) else TypeError
+        raise kind(f"{name}: {setting} must be a number; got {value!r:.60}") from None
 
 
 def _at_once(tensors: Sequence[Tensor]) -> Any:
@@ -31,6 +44,35 @@ def _at_once(tensors: Sequence[Tensor]) -> Any:
     return device if alike and all(t._device is device for t in tensors) else None
 
 
+def _here(tensors: Sequence[Tensor]) -> bool:
+    """Whether all are float32, or all float64, on the CPU."""
+    dtypes = {t._array.dtype for t in tensors}
+    return (
+        len(dtypes) == 1
+        and tensors[0].is_floating_point()
+        and tensors[0].itemsize > 2
+        and all(t._device.type == "cpu" for t in tensors)
+    )
+
+
+def _norm_here(tensors: Sequence[Tensor]) -> float | None:
+    return vectors.norm([t._array for t in tensors]) if _here(tensors) else None
+
+
+def _scaled_here(gradients: Sequence[Tensor], max_norm: float, total_norm: Tensor) -> bool:
+    """Whether the gradients could be scaled at once, on the CPU. A factor of 1 changes nothing."""
+    if not _here([*gradients, total_norm]):
+        return False
+    factor = float((max_norm / (total_norm + 1e-6)).clamp(max=1.0))
+    arrays = [g._array for g in gradients]
+    alone = len({id(a) for a in arrays}) == len(arrays) and all(g._base is None for g in gradients)
+    if not alone or not (factor == 1.0 or vectors.scale(arrays, factor)):
+        return False
+    for gradient in gradients:
+        gradient._shared_counter()[0] += 1
+    return True
+
+
 @no_grad
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor],
@@ -39,7 +81,7 @@ def get_total_norm(
     foreach: bool | None = None,
 ) -> Tensor:
     """The norm of all tensors taken as one vector. ``foreach`` has no effect."""
-    tensors, kind = _tensors(tensors), float(norm_type)
+    tensors, kind = _tensors(tensors), _number("clip_grad_norm_", "norm_type", norm_type)
     if not tensors:
         return tensor(0.0)
     where = tensors[0].device
@@ -51,6 +93,8 @@ def get_total_norm(
         finally:
             gpu.leave(token)
         total = Tensor._wrap(array, gpu)
+    elif kind == 2.0 and (found := _norm_here(tensors)) is not None:
+        total = tensor(found, dtype=tensors[0].dtype, device=where)
     else:
         norms = [t.norm(kind) if t.itemsize > 2 else t.float().norm(kind) for t in tensors]
         total = stack([n.to(where) for n in norms]).norm(kind)
@@ -82,6 +126,8 @@ def clip_grads_with_norm_(
         for gradient in gradients:
             gradient._shared_counter()[0] += 1
         return
+    if _scaled_here(gradients, float(max_norm), total_norm):
+        return
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale.to(gradient.device, gradient.dtype))
@@ -103,6 +149,7 @@ def clip_grad_norm_(
     5.0
     """
     parameters = _tensors(parameters)
+    max_norm = _number("clip_grad_norm_", "max_norm", max_norm)
     total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(parameters, max_norm, total)
     return total
@@ -113,8 +160,9 @@ def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
     """Clamp every element of every gradient to [-clip_value, clip_value], in place."""
+    bound = _number("clip_grad_value_", "clip_value", clip_value)
     for gradient in _gradients(parameters):
-        gradient.clamp_(-float(clip_value), float(clip_value))
+        gradient.clamp_(-bound, bound)
 
 
 def clip_grad_norm(

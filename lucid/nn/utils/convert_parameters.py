@@ -11,6 +11,10 @@ from lucid.tensor import Tensor
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters, flattened and joined, in the graph."""
+    parameters = list(parameters)
+    for p in parameters:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"parameters_to_vector: expected Tensors; got {p!r:.60}")
     return cat([p.reshape(-1) for p in parameters])
 
 

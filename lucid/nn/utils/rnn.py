@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lucid import dtypes
 from lucid.errors import DeviceError, ShapeError
-from lucid.ops import arange, as_tensor, cat, stack
+from lucid.ops import arange, as_tensor, cat, contiguous_format, stack
 from lucid.tensor import Tensor
 
 __all__ = [
@@ -62,6 +62,10 @@ class PackedSequence(_Packed):
     def cuda(self, device: Any = None) -> PackedSequence:
         """On a CUDA device, the current one by default."""
         return self.to("cuda" if device is None else device)
+
+    def is_pinned(self) -> bool:
+        """Whether the elements lie in pinned host memory."""
+        return self.data.is_pinned()
 
     def cpu(self) -> PackedSequence:
         """In host memory."""
@@ -214,7 +218,7 @@ def pad_sequence(
 def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor | Sequence[int], batch_first: bool = False
 ) -> list[Tensor]:
-    """The sequences without their padding on the right; views of the padded tensor."""
+    """The sequences without their padding on the right, copied."""
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     sizes = lengths.tolist() if isinstance(lengths, Tensor) else list(lengths)
     if len(sizes) != rows.shape[0]:
@@ -222,7 +226,9 @@ def unpad_sequence(
             f"unpad_sequence: lengths must have one entry per sequence, {rows.shape[0]}; got"
             f" {len(sizes)}"
         )
-    return [row[:n] for row, n in zip(rows, sizes, strict=True)]
+    return [
+        row[:n].clone(memory_format=contiguous_format) for row, n in zip(rows, sizes, strict=True)
+    ]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lucid.errors import CheckpointError
-from lucid.optim.optimizer import Optimizer
+from lucid.optim.optimizer import Optimizer, is_number
 from lucid.tensor import Tensor
 
 # The optimizer, what belongs to one run of the program, and what only PyTorch's states have.
@@ -143,6 +143,8 @@ def _number(lr: Any) -> Any:
 
 def per_group(owner: str, name: str, groups: list[dict[str, Any]], value: Any) -> list[Any]:
     """A setting's value for each parameter group: one for all, or a list with one for each."""
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        require_numbers(owner, **{name: one})
     if not isinstance(value, (list, tuple)):
         return [value] * len(groups)
     if len(value) != len(groups):
@@ -151,6 +153,13 @@ def per_group(owner: str, name: str, groups: list[dict[str, Any]], value: Any) -
             f" {len(value)}"
         )
     return list(value)
+
+
+def require_numbers(owner: str, **settings: Any) -> None:
+    """Raise unless every setting is a number."""
+    for key, value in settings.items():
+        if not is_number(value):
+            raise TypeError(f"{owner}: {key} must be a number; got {value!r:.60}")
 
 
 def require_momentum(owner: str, optimizer: Optimizer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lucid.optim.lr_scheduler.base import LRScheduler
+from lucid.optim.lr_scheduler.base import LRScheduler, require_numbers
 from lucid.optim.optimizer import Optimizer
 
 
@@ -14,6 +14,9 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ):
+        require_numbers("CosineAnnealingLR", T_max=T_max, eta_min=eta_min)
+        if not T_max:
+            raise ValueError(f"CosineAnnealingLR: T_max must not be 0; got {T_max}")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -46,6 +49,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         eta_min: float = 0.0,
         last_epoch: int = -1,
     ):
+        require_numbers("CosineAnnealingWarmRestarts", eta_min=eta_min)
         for name, value in (("T_0", T_0), ("T_mult", T_mult)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(

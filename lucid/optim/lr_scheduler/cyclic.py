@@ -12,6 +12,7 @@ from lucid.optim.lr_scheduler.base import (
     LRScheduler,
     per_group,
     require_momentum,
+    require_numbers,
     set_lr,
     set_momentum,
 )
@@ -60,7 +61,10 @@ class CyclicLR(LRScheduler):
         groups = optimizer.param_groups
         base_lrs = per_group("CyclicLR", "base_lr", groups, base_lr)
         self.max_lrs = per_group("CyclicLR", "max_lr", groups, max_lr)
+        require_numbers("CyclicLR", step_size_up=step_size_up)
         up = float(step_size_up)
+        if not up:
+            raise ValueError(f"CyclicLR: step_size_up must not be 0; got {step_size_up}")
         self.total_size = up + (up if step_size_down is None else float(step_size_down))
         self.step_ratio = up / self.total_size
         self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn

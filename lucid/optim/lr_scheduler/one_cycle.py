@@ -9,6 +9,7 @@ from lucid.optim.lr_scheduler.base import (
     LRScheduler,
     per_group,
     require_momentum,
+    require_numbers,
     set_momentum,
 )
 from lucid.optim.optimizer import Optimizer
@@ -44,10 +45,14 @@ class OneCycleLR(LRScheduler):
             raise TypeError(f"OneCycleLR: expected an Optimizer; got {type(optimizer).__name__}")
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
-                raise ValueError("OneCycleLR: give total_steps, or epochs and steps_per_epoch")
+                raise ValueError(
+                    "OneCycleLR: total_steps, or epochs and steps_per_epoch, must be given; got"
+                    f" {total_steps}, {epochs} and {steps_per_epoch}"
+                )
             total_steps = epochs * steps_per_epoch
         if not isinstance(total_steps, int) or total_steps <= 0:
             raise ValueError(f"OneCycleLR: total_steps must be a positive int; got {total_steps}")
+        require_numbers("OneCycleLR", pct_start=pct_start)
         if not 0 <= pct_start <= 1:
             raise ValueError(f"OneCycleLR: pct_start must be in [0, 1]; got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 
-from lucid.optim.lr_scheduler.base import LRScheduler
+from lucid.optim.lr_scheduler.base import LRScheduler, require_numbers
 from lucid.optim.optimizer import Optimizer
 
 
@@ -16,6 +16,7 @@ class StepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ):
+        require_numbers("StepLR", step_size=step_size, gamma=gamma)
         if step_size < 1:
             raise ValueError(f"StepLR: step_size must be at least 1; got {step_size}")
         self.step_size, self.gamma = step_size, gamma
@@ -39,6 +40,7 @@ class MultiStepLR(LRScheduler):
         gamma: float = 0.1,
         last_epoch: int = -1,
     ):
+        require_numbers("MultiStepLR", gamma=gamma)
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -55,6 +57,7 @@ class ExponentialLR(LRScheduler):
     """lr *= gamma every epoch."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
+        require_numbers("ExponentialLR", gamma=gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 

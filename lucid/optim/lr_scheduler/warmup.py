@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lucid.optim.lr_scheduler.base import LRScheduler
+from lucid.optim.lr_scheduler.base import LRScheduler, require_numbers
 from lucid.optim.optimizer import Optimizer
 
 
@@ -16,6 +16,7 @@ class ConstantLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ):
+        require_numbers("ConstantLR", factor=factor)
         if not 0 <= factor <= 1:
             raise ValueError(f"ConstantLR: factor must be in [0, 1]; got {factor}")
         self.factor, self.total_iters = factor, total_iters
@@ -44,6 +45,8 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ):
+        settings = {"start_factor": start_factor, "end_factor": end_factor}
+        require_numbers("LinearLR", total_iters=total_iters, **settings)
         if not 0 < start_factor <= 1:
             raise ValueError(f"LinearLR: start_factor must be in (0, 1]; got {start_factor}")
         if not 0 <= end_factor <= 1:
@@ -78,6 +81,7 @@ class PolynomialLR(LRScheduler):
         power: float = 1.0,
         last_epoch: int = -1,
     ):
+        require_numbers("PolynomialLR", total_iters=total_iters, power=power)
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 

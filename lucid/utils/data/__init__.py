@@ -7,9 +7,11 @@ from lucid.utils.data.dataset import ChainDataset as ChainDataset
 from lucid.utils.data.dataset import ConcatDataset as ConcatDataset
 from lucid.utils.data.dataset import Dataset as Dataset
 from lucid.utils.data.dataset import IterableDataset as IterableDataset
+from lucid.utils.data.dataset import StackDataset as StackDataset
 from lucid.utils.data.dataset import Subset as Subset
 from lucid.utils.data.dataset import TensorDataset as TensorDataset
 from lucid.utils.data.dataset import random_split as random_split
+from lucid.utils.data.distributed import DistributedSampler as DistributedSampler
 from lucid.utils.data.loader import DataLoader as DataLoader
 from lucid.utils.data.sampler import BatchSampler as BatchSampler
 from lucid.utils.data.sampler import RandomSampler as RandomSampler

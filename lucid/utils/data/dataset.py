@@ -18,6 +18,7 @@ __all__ = [
     "ConcatDataset",
     "Dataset",
     "IterableDataset",
+    "StackDataset",
     "Subset",
     "TensorDataset",
     "random_split",
@@ -50,6 +51,37 @@ class IterableDataset(Dataset[T]):
         return ChainDataset([self, other])
 
 
+class StackDataset(Dataset[Any]):
+    """Sample i is sample i of each dataset: a tuple, or a dict if they are given by name.
+
+    >>> from lucid.utils.data import StackDataset
+    >>> StackDataset(images=range(3), labels="abc")[1]
+    {'images': 1, 'labels': 'b'}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if args and kwargs or not (args or kwargs):
+            raise ValueError(
+                "StackDataset: datasets must be given by place or by name, at least one; got"
+                f" {len(args)} by place and {len(kwargs)} by name"
+            )
+        self.datasets: Any = kwargs or args
+        parts = list(kwargs.values()) or list(args)
+        if len({len(d) for d in parts}) > 1:
+            raise ShapeError(
+                f"StackDataset: datasets must be of one length; got {[len(d) for d in parts]}"
+            )
+        self._length = len(parts[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is ``tuple(t[i] for t in tensors)``.
 
@@ -59,6 +91,9 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """
 
     def __init__(self, *tensors: Tensor):
+        for t in tensors:
+            if not isinstance(t, Tensor):
+                raise TypeError(f"TensorDataset: expected Tensors; got {t!r:.60}")
         sizes = [t.shape[0] if t.ndim else None for t in tensors]
         if not tensors or None in sizes or len(set(sizes)) > 1:
             shapes = ", ".join(str(t.shape) for t in tensors)
@@ -126,6 +161,8 @@ class Subset(Dataset[T]):
     """Sample i is ``dataset[indices[i]]``."""
 
     def __init__(self, dataset: Dataset[T], indices: Sequence[int]):
+        if not hasattr(indices, "__len__"):
+            raise TypeError(f"Subset: indices must be a sequence; got {indices!r:.60}")
         self.dataset, self.indices = dataset, indices
 
     def __getitem__(self, index: int) -> T:
@@ -149,6 +186,9 @@ def random_split(
     [8, 2]
     """
     n = len(dataset)  # type: ignore[arg-type]
+    numbers = hasattr(lengths, "__iter__") and all(hasattr(s, "__float__") for s in lengths)
+    if not numbers:
+        raise TypeError(f"random_split: lengths must be numbers; got {lengths!r:.60}")
     sizes = list(lengths)
     if any(not size >= 0 for size in sizes):
         raise ValueError(f"random_split: lengths must not be negative; got {lengths}")

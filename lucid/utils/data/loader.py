@@ -78,6 +78,8 @@ class DataLoader:
         in_order: bool = True,
     ):
         streams = isinstance(dataset, IterableDataset)
+        if not hasattr(num_workers, "__index__"):
+            raise TypeError(f"DataLoader: num_workers must be an int; got {num_workers!r:.60}")
         if num_workers < 0 or timeout < 0:
             raise ValueError(
                 "DataLoader: num_workers and timeout must not be negative; got"
@@ -106,8 +108,8 @@ class DataLoader:
             )
         if batch_size is None and drop_last:
             raise ValueError("DataLoader: drop_last needs a batch_size; got batch_size=None")
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size must be positive; got {batch_size}")
+        if batch_size is not None and (not hasattr(batch_size, "__index__") or batch_size < 1):
+            raise ValueError(f"DataLoader: batch_size must be a positive int; got {batch_size!r}")
 
         if sampler is None and not streams:
             sampler = (

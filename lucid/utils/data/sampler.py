@@ -40,6 +40,7 @@ class SequentialSampler(Sampler[int]):
     """0, 1, 2, …"""
 
     def __init__(self, data_source: Sized):
+        _check_sized("SequentialSampler", data_source)
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
@@ -64,6 +65,7 @@ class RandomSampler(Sampler[int]):
     ):
         if num_samples is not None:
             _check_count("RandomSampler", num_samples)
+        _check_sized("RandomSampler", data_source)
         self.data_source = data_source
         self.replacement = replacement
         self.generator = generator
@@ -117,6 +119,8 @@ class WeightedRandomSampler(Sampler[int]):
     ):
         _check_count("WeightedRandomSampler", num_samples)
         host = weights.tolist() if hasattr(weights, "tolist") else weights
+        if isinstance(host, str):
+            raise ValueError(f"WeightedRandomSampler: weights must be numbers; got {host!r:.60}")
         self.weights = np.asarray(host, np.float64)
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
         w = self.weights
@@ -161,6 +165,8 @@ class BatchSampler(Sampler[list[int]]):
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool = False):
         _check_count("BatchSampler", batch_size, "batch_size")
+        if not hasattr(sampler, "__iter__"):
+            raise TypeError(f"BatchSampler: sampler must be iterable; got {sampler!r:.60}")
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -189,6 +195,11 @@ def _reserve(
 def _ints(indices: np.ndarray) -> Iterator[int]:
     for start in range(0, len(indices), _CHUNK):
         yield from indices[start : start + _CHUNK].tolist()
+
+
+def _check_sized(who: str, source: Any) -> None:
+    if not hasattr(source, "__len__"):
+        raise TypeError(f"{who}: data_source must have a length; got {source!r:.60}")
 
 
 def _check_count(who: str, count: Any, name: str = "num_samples") -> None:

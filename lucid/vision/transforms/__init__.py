@@ -9,6 +9,11 @@ index and their own place in ``Compose``, and on nothing else: not on the number
 """
 
 from lucid.vision.transforms import functional as functional
+from lucid.vision.transforms.augmenting import AugMix as AugMix
+from lucid.vision.transforms.augmenting import AutoAugment as AutoAugment
+from lucid.vision.transforms.augmenting import AutoAugmentPolicy as AutoAugmentPolicy
+from lucid.vision.transforms.augmenting import RandAugment as RandAugment
+from lucid.vision.transforms.augmenting import TrivialAugmentWide as TrivialAugmentWide
 from lucid.vision.transforms.colors import ColorJitter as ColorJitter
 from lucid.vision.transforms.colors import Grayscale as Grayscale
 from lucid.vision.transforms.colors import RandomGrayscale as RandomGrayscale
@@ -22,6 +27,17 @@ from lucid.vision.transforms.conversion import Normalize as Normalize
 from lucid.vision.transforms.conversion import PILToTensor as PILToTensor
 from lucid.vision.transforms.conversion import ToPILImage as ToPILImage
 from lucid.vision.transforms.conversion import ToTensor as ToTensor
+from lucid.vision.transforms.distorting import FiveCrop as FiveCrop
+from lucid.vision.transforms.distorting import GaussianBlur as GaussianBlur
+from lucid.vision.transforms.distorting import RandomAdjustSharpness as RandomAdjustSharpness
+from lucid.vision.transforms.distorting import RandomAffine as RandomAffine
+from lucid.vision.transforms.distorting import RandomAutocontrast as RandomAutocontrast
+from lucid.vision.transforms.distorting import RandomEqualize as RandomEqualize
+from lucid.vision.transforms.distorting import RandomInvert as RandomInvert
+from lucid.vision.transforms.distorting import RandomPerspective as RandomPerspective
+from lucid.vision.transforms.distorting import RandomPosterize as RandomPosterize
+from lucid.vision.transforms.distorting import RandomSolarize as RandomSolarize
+from lucid.vision.transforms.distorting import TenCrop as TenCrop
 from lucid.vision.transforms.erasing import Cutout as Cutout
 from lucid.vision.transforms.erasing import RandomErasing as RandomErasing
 from lucid.vision.transforms.mixing import CutMix as CutMix

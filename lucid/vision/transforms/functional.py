@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lucid.errors import ShapeError
 from lucid.tensor import Tensor
 from lucid.vision.transforms.coloring import (
     adjust_brightness,
@@ -22,10 +23,21 @@ from lucid.vision.transforms.conversion import (
     to_pil_image,
     to_tensor,
 )
-from lucid.vision.transforms.geometry import center_crop, crop, erase, hflip, pad, vflip
+from lucid.vision.transforms.geometry import center_crop, crop, erase, hflip, pad, pair, vflip
 from lucid.vision.transforms.image import channels, image_size, is_pil, pillow, planes
 from lucid.vision.transforms.resampling import InterpolationMode, resample
 from lucid.vision.transforms.rotation import rotate
+from lucid.vision.transforms.toning import (
+    adjust_gamma,
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    gaussian_blur,
+    invert,
+    posterize,
+    solarize,
+)
+from lucid.vision.transforms.warping import affine, perspective
 
 
 def resize(
@@ -102,3 +114,22 @@ def get_dimensions(img: Any) -> list[int]:
 
 
 to_grayscale = rgb_to_grayscale
+
+
+def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, ...]:
+    """The upper left, upper right, lower left, lower right corner, and the middle."""
+    height, width = pair("five_crop", "size", size)
+    h, w = image_size("five_crop", img)
+    if height > h or width > w:
+        raise ShapeError(
+            f"five_crop: the image must not be smaller than {(height, width)}; got {(h, w)}"
+        )
+    corners = [(top, left) for top in (0, h - height) for left in (0, w - width)]
+    parts = [crop(img, top, left, height, width) for top, left in corners]
+    return (*parts, center_crop(img, (height, width)))
+
+
+def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
+    """five_crop of the image, then of its mirror image (upside down with ``vertical_flip``)."""
+    flipped = vflip(img) if vertical_flip else hflip(img)
+    return (*five_crop(img, size), *five_crop(flipped, size))

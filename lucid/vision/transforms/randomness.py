@@ -141,6 +141,12 @@ class Source:
         one, two = self._log_gamma(alpha), self._log_gamma(alpha)
         return 1 / (1 + math.exp(min(two - one, 700.0)))  # exp(710) overflows
 
+    def dirichlet(self, alpha: float, n: int) -> list[float]:
+        """n shares of 1, from Dirichlet(alpha, ..., alpha)."""
+        logs = [self._log_gamma(alpha) for _ in range(n)]
+        sizes = [math.exp(v - max(logs)) for v in logs]
+        return [v / sum(sizes) for v in sizes]
+
     def _log_gamma(self, alpha: float) -> float:
         """The logarithm of a Gamma(alpha) variate, which for small alpha is out of range itself.
 

@@ -12,7 +12,7 @@ from lucid.vision.transforms.geometry import per_channel
 from lucid.vision.transforms.image import is_pil, pillow, planes
 from lucid.vision.transforms.resampling import InterpolationMode
 
-__all__ = ["rotate"]
+__all__ = ["bilinear", "look_up", "pil_color", "rotate"]
 
 _TINY = 1e-4  # pixels: a corner this little beyond a pixel does not make the image larger
 
@@ -49,25 +49,32 @@ def rotate(
     row = sin * x + cos * y + (cy + h * 0.5 - 0.5)
     value = xp.asarray(per_channel("rotate", fill, a)).astype(np.float32)
     if interpolation is InterpolationMode.NEAREST:
-        picked, within = _look_up(a, xp, xp.rint(row), xp.rint(column))
+        picked, within = look_up(a, xp, xp.rint(row), xp.rint(column))
         return restore(xp.where(within, picked, value.astype(a.dtype)).astype(a.dtype))
-    out = _bilinear(a, xp, row, column, value)
+    out = bilinear(a, xp, row, column, None if fill is None else value)
     return restore((xp.rint(out) if a.dtype.kind in "iu" else out).astype(a.dtype))
 
 
-def _bilinear(a: Any, xp: Any, row: Any, column: Any, fill: Any) -> Any:
-    """The weighted mean of four pixels; those outside count as ``fill``."""
+def bilinear(a: Any, xp: Any, row: Any, column: Any, fill: Any) -> Any:
+    """The weighted mean of four pixels; those outside count as 0.
+
+    With ``fill`` a share of it takes the place of what lies outside, and what lies inside counts by
+    the share that does, once more: so torchvision blends, which darkens the border a little.
+    """
     top, left = xp.floor(row), xp.floor(column)
     down, across = row - top, column - left
     out: Any = 0
+    inside: Any = 0
     for i, wy in ((0, 1 - down), (1, down)):
         for j, wx in ((0, 1 - across), (1, across)):
-            picked, within = _look_up(a, xp, top + i, left + j)
-            out = out + (wy * wx).astype(np.float32) * xp.where(within, picked, fill)
-    return out
+            picked, within = look_up(a, xp, top + i, left + j)
+            weight = xp.where(within, wy * wx, 0).astype(np.float32)
+            out, inside = out + weight * picked, inside + weight
+    return out if fill is None else out * inside + (1 - inside) * fill
 
 
-def _look_up(a: Any, xp: Any, row: Any, column: Any) -> tuple[Any, Any]:
+def look_up(a: Any, xp: Any, row: Any, column: Any) -> tuple[Any, Any]:
+    """The pixels at whole places, and whether these lie within the image."""
     h, w = a.shape[-2:]
     within = (row >= 0) & (row < h) & (column >= 0) & (column < w)
     i = row.clip(0, h - 1).astype(np.int64)
@@ -93,11 +100,16 @@ def _rotate_pil(
     fill: Any,
 ) -> Any:
     resampling = pillow("rotate").Resampling[interpolation.name]
-    color: Any = fill
-    if fill is not None:
-        bands = len(img.getbands())
-        values = [fill] * bands if isinstance(fill, int | float) else list(fill)
-        values = values * bands if len(values) == 1 else values
-        values = values if img.mode == "F" else [int(v) for v in values]
-        color = tuple(values) if bands > 1 else values[0]
+    color = pil_color(img, fill)
     return img.rotate(angle, resampling, expand, center, fillcolor=color)
+
+
+def pil_color(img: Any, fill: Any) -> Any:
+    """``fill`` as Pillow wants it for this image: one value for each band, whole numbers."""
+    if fill is None:
+        return None
+    bands = len(img.getbands())
+    values = [fill] * bands if isinstance(fill, int | float) else list(fill)
+    values = values * bands if len(values) == 1 else values
+    values = values if img.mode == "F" else [int(v) for v in values]
+    return tuple(values) if bands > 1 else values[0]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tests.parity.compare import add, case
 from tests.parity.library import Like, Side
+from tests.parity.making import layer, showing
 
 F = "nn.functional."
 
@@ -16,34 +16,6 @@ def image(*shape: int, **more: Any) -> Like:
 
 
 REDUCTIONS = ("mean", "sum", "none")
-
-
-Make = Callable[[Side], Any]
-
-
-def layer(name: str, inputs: list[Like], *args: Any, eval_too: bool = False, **kwargs: Any) -> None:
-    """A layer's output, gradients, parameters, buffers and repr."""
-
-    def run(s: Side, training: bool = True) -> Any:
-        m = s.get(f"nn.{name}")(*args, **kwargs)
-        fill(s, m)
-        m.train(training)
-        y = m(*[s.tensor(x) for x in inputs])
-        return y, {k: v.detach() for k, v in m.state_dict().items()}, repr(m)
-
-    shown = f"{', '.join(map(str, inputs))} {args} {kwargs or ''}"
-    add(f"nn.{name}", shown, run)
-    if eval_too:
-        add(f"nn.{name}", f"{shown} eval", lambda s: run(s, False))
-
-
-def fill(s: Side, module: Any) -> None:
-    """Parameters and buffers from the side's own numbers; parameters' gradients are compared."""
-    for name, t in module.state_dict().items():
-        if s.is_tensor(t) and t.is_floating_point():
-            low = 0.5 if "var" in name else -1.0
-            t.copy_(s.root.tensor(s.array(tuple(t.shape), "float32", low, 1.0)))
-    s.leaves += list(module.parameters())
 
 
 x1, x2, x3 = image(2, 4, 9), image(2, 4, 7, 6), image(1, 4, 4, 5, 4)
@@ -57,10 +29,10 @@ for d, x in ((1, x1), (2, x2), (3, x3)):
     ):
         layer(f"Conv{d}d", [x], *args, **kwargs)
     layer(f"ConvTranspose{d}d", [x], 4, 6, 3, stride=2, padding=1, output_padding=1)
-    layer(f"BatchNorm{d}d", [x], 4, eval_too=True)
-    layer(f"BatchNorm{d}d", [x], 4, eps=1e-3, momentum=None, affine=False, eval_too=True)
-    layer(f"BatchNorm{d}d", [x], 4, track_running_stats=False, eval_too=True)
-    layer(f"InstanceNorm{d}d", [x], 4, affine=True, eval_too=True)
+    layer(f"BatchNorm{d}d", [x], 4)
+    layer(f"BatchNorm{d}d", [x], 4, eps=1e-3, momentum=None, affine=False)
+    layer(f"BatchNorm{d}d", [x], 4, track_running_stats=False)
+    layer(f"InstanceNorm{d}d", [x], 4, affine=True)
     for name in ("MaxPool", "AvgPool"):
         layer(f"{name}{d}d", [x], 2)
         layer(f"{name}{d}d", [x], 3, stride=2, padding=1, ceil_mode=True)
@@ -158,6 +130,10 @@ for name in (
         "eval",
         lambda s, n=name, x=x: (m := s.get(f"nn.{n}")(0.3).eval(), m(s.tensor(x)), repr(m))[1:],
     )
+    layer(name, [x], draws=True)
+    layer(name, [x], 0.3, draws=True)
+    layer(name, [x], 0.2, True, draws=True)
+    layer(name, [x], p=0.0)
     add(f"nn.{name}", "p of 0", lambda s, n=name, x=x: s.get(f"nn.{n}")(p=0.0)(s.tensor(x)))
     add(f"nn.{name}", "positional inplace", lambda s, n=name: repr(s.get(f"nn.{n}")(0.2, True)))
     add(f"nn.{name}", "p above 1", lambda s, n=name: s.get(f"nn.{n}")(1.2))
@@ -196,3 +172,72 @@ def weights_of_elements(s: Side) -> Any:
     return s.nn.BCEWithLogitsLoss(weight=w, pos_weight=w)(x, y), s.nn.BCELoss(weight=w)(
         x.sigmoid(), y
     )
+
+
+# Containers, and layers of which others are made.
+
+
+def two(s: Side) -> list[Any]:
+    return [s.nn.Linear(2, 3), s.nn.Sequential(s.nn.BatchNorm1d(3), s.nn.Dropout(0.2))]
+
+
+def three_alike(s: Side) -> list[Any]:
+    return [s.nn.Conv2d(2, 2, 1) for _ in range(3)]
+
+
+layer("Sequential", [image(4, 2)], lambda s: s.nn.Linear(2, 3), lambda s: s.nn.BatchNorm1d(3))
+layer("DataParallel", [image(4, 2)], lambda s: s.nn.Linear(2, 3))
+for made in (two, three_alike):
+    for name in ("Module", "Sequential", "ModuleList", "ModuleDict", "DataParallel"):
+
+        def contained(s: Side, name: str = name, made: Any = made) -> Any:
+            parts = made(s)
+            if name == "Module":
+                m = s.nn.Module()
+                for i, part in enumerate(parts):
+                    m.add_module(f"part{i}", part)
+                return m
+            if name == "ModuleDict":
+                return s.nn.ModuleDict({f"part{i}": part for i, part in enumerate(parts)})
+            if name == "Sequential":
+                return s.nn.Sequential(*parts)
+            return s.get(f"nn.{name}")(parts if name == "ModuleList" else s.nn.Sequential(*parts))
+
+        contained.__name__ = made.__name__
+        showing(name, contained)
+
+
+def parameters(s: Side) -> Any:
+    return s.nn.ParameterList([s.ones(2, 3), s.zeros((), dtype=s.float64)])
+
+
+def named_parameters(s: Side) -> Any:
+    return s.nn.ParameterDict({"a": s.ones(2, 3), "b": s.nn.Parameter(s.zeros(1))})
+
+
+def nothing(s: Side) -> Any:
+    return s.nn.ParameterList()
+
+
+showing("ParameterList", parameters)
+showing("ParameterList", nothing)
+showing("ParameterDict", named_parameters)
+for mode in ("LSTM", "GRU", "RNN_TANH"):
+
+    def base(s: Side, mode: str = mode) -> Any:
+        return s.nn.RNNBase(mode, 3, 4, 2, bidirectional=True)
+
+    base.__name__ = mode
+    showing("RNNBase", base)
+for name, x, args in (
+    ("LazyLinear", image(2, 5), (3,)),
+    ("LazyConv2d", image(2, 3, 5, 5), (4, 3)),
+    ("LazyBatchNorm2d", image(2, 3, 5, 5), ()),
+):
+
+    def called(s: Side, name: str = name, x: Like = x, args: tuple = args) -> Any:
+        m = s.get(f"nn.{name}")(*args)
+        m(s.tensor(x))
+        return m
+
+    showing(name, called)

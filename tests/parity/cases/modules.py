@@ -93,6 +93,17 @@ MODULE: dict[str, Any] = {
     "get_buffer": lambda s, m: m.get_buffer("1.running_var"),
     "bfloat16": lambda s, m: m.bfloat16()[0].weight.dtype,
     "to_empty": lambda s, m: m.to_empty(device="cpu") is m,
+    "share_memory": lambda s, m: (
+        values := [t.clone() for t in m.state_dict().values()],
+        m(s.ones(2, 1, 4, 4)).sum().backward(),
+        m.share_memory() is m,
+        [t.is_shared() for t in [*m.parameters(), *m.buffers(), *net(s).parameters()]],
+        [p.grad.is_shared() for p in m.parameters()],
+        [s.equal(a, b) for a, b in zip(values, m.state_dict().values(), strict=True)],
+        list(m.state_dict()),
+        m(s.ones(2, 1, 4, 4)),
+        copy.deepcopy(m)[0].weight.is_shared(),
+    ),
 }
 for name, asked in MODULE.items():
     add(f"nn.Module.{name}", "of a small network", lambda s, ask=asked: ask(s, net(s)))
