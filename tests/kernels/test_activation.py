@@ -32,6 +32,7 @@ def both(op, x, dy):
 
 def on_device(cuda, op, x, dy):
     op = op.again()
+    op.device = cuda  # what an op keeps may depend on it
     kernels, name = cuda.kernels, op._kernel()
     y = kernels.activation(name, x, None, *op._constants())
     kept = y if op.keeps == "output" else x

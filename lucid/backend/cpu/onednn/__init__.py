@@ -10,7 +10,8 @@
     windows.py       one thread's part of them
     setting.py       lucid.backends.onednn.enabled
 
-oneDNN's own threads are not used: with OpenMP's threads the bits of a weight gradient depend on
-their number, they spin on the cores that BLAS and lucid's pool need, and they don't survive a fork.
+oneDNN's own threads are not used: nothing promises that a weight gradient, a sum over samples, has
+the same bits whatever their number, they spin on the cores that BLAS and lucid's pool need, and
+OpenMP's don't survive a fork.
 lucid's pool shares the parts instead, and each part runs in the thread that takes it.
 """

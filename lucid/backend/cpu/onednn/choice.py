@@ -1,7 +1,7 @@
 """When oneDNN is worth it: measured against lucid's own convolution, CPU time of one thread.
 
-On an AVX-512 machine (Zen 4) oneDNN 3.2 took 0.1 to 0.95 times as long for 124 of 153 convolutions
-and gradients, from LeNet's to ResNet's. Left to lucid's matrix products, for contiguous arrays:
+On an AVX-512 machine (Zen 4) oneDNN 3.2 took 0.1 to 0.95 times as long for most convolutions and
+gradients, from LeNet's to ResNet's. Left to lucid's matrix products, for contiguous arrays:
 
     1x1 kernels of stride 1           1.1 to 1.3 times as long: they are one product, and no reorder
     y or dx of up to 3 channels       1.1 to 2.3: fifteen lanes of sixteen compute nothing
