@@ -30,7 +30,7 @@ class Relu(Pointwise):
     to_float = False
     overwrites = True
     keeps = "output"
-    block = 2 * blockwise.LONG
+    block = blockwise.LONG
 
     def value(self, x, out=None):
         if x.dtype.kind == "f" and x.size > 4096:  # NumPy vectorises clip's limits, not maximum's

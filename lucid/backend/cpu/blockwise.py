@@ -17,7 +17,7 @@ from lucid.backend.cpu.threads import parallel_for
 __all__ = ["BLOCK", "LONG", "apply", "combine", "flatten"]
 
 BLOCK = 1 << 15  # elements: 128 KiB of float32, so that four or five such arrays fit into 1 MiB
-LONG = 1 << 17  # where nothing is allocated: a call takes a few microseconds at any length
+LONG = 1 << 18  # where nothing is allocated: a call takes a few microseconds at any length
 
 
 def flatten(x: np.ndarray) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from lucid.backend.cpu.threads import parallel_for
 
 __all__ = ["Layout", "layout"]
 
-_BLOCK = 1 << 17  # elements; smaller ones would stay nearer, but the calls of one take some 20 us
+_BLOCK = 1 << 18  # elements; smaller ones would stay nearer, but the calls of one take some 20 us
 _SMALL = 1 << 15  # of a small array, these or an eighth of it, so that threads have blocks to share
 _ROW = 128  # a shorter row per channel costs more in calls than in arithmetic
 _WIDE = 4096  # channels repeated along a row up to about this many elements

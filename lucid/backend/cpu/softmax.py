@@ -21,7 +21,7 @@ from lucid.backend.cpu.threads import scratch
 __all__ = ["gradient", "log_sums", "rows_of", "scaled", "softmax"]
 
 _BLOCK = 1 << 17  # elements; of a small array an eighth, for threads to share
-_LEAST = 1 << 15  # elements of a block at least
+_LEAST = 1 << 17  # elements of a block at least
 _FEW = 1 << 13  # fewer are done at once before they are handed out
 _NEAR = 16.0  # scores whose maxima are not further from 0 have powers and sums of good size
 _LONG = 1 << 12  # longer rows are summed pairwise: the error does not grow with so many terms
