@@ -23,7 +23,7 @@ __all__ = [
     "uninitialised", "widened", "window_spread", "window_sums",
 ]  # fmt: skip
 
-_BLOCK = 1 << 19  # elements of x per block: smaller ones stay nearer, but the calls of one are too short
+_BLOCK = 1 << 19  # elements of x per block: of smaller ones the calls are too short for two threads
 
 _GEMV = 1 << 12  # terms that BLAS adds up in a row of partial sums, without loss to speak of
 

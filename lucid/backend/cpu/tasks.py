@@ -20,7 +20,7 @@ _POINTS = 256  # columns of a product: below, BLAS spends its time on packing th
 _WANTED = 512  # so samples smaller than that are taken together until there are these
 _TASKS = 4  # wanted of a large product, so that a thread that begins late finds less left to do,
 _LEAST = 128  # if each has so many points: 512 x 4608 by 64 runs at 92 GFLOP/s, by 256 at 99
-_SMALL = 1 << 18  # elements gathered by a task at least: below, the Python around NumPy is in its way
+_SMALL = 1 << 18  # elements gathered by a task at least: below, Python around NumPy is in its way
 _CACHE = 1 << 21  # bytes gathered by a task at most: they are read again, from the second level
 _WORK = 1 << 22  # multiplications that pay for handing tasks to another thread
 
