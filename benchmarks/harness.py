@@ -78,11 +78,13 @@ def compare(
 
 def machine(device: str = "cpu") -> dict[str, Any]:
     """What a number must be read with: device, versions, commit."""
+    onednn = lucid.backends.onednn
     return {
         "device": lucid.cuda.get_device_name(device) if device != "cpu" else processor(),
         "python": platform.python_version(),
         "numpy": numpy.__version__,
         "torch": torch().__version__ if torch() else None,
+        "onednn": onednn.version() if onednn.is_available() else None,
         "commit": commit(),
     }
 

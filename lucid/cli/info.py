@@ -64,6 +64,7 @@ def facts() -> Iterator[tuple[str, str]]:
     for name in LIBRARIES:
         yield name, version_of(name)
     yield "BLAS", _blas()
+    yield "oneDNN", lucid.backends.onednn.version() or "not installed (optional)"
     yield (
         "cpu",
         f"{processor()}, {os.cpu_count()} cores, lucid uses {lucid.get_num_threads()} threads",

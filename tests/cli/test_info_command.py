@@ -12,7 +12,7 @@ from tests.cli.command import lucid
 def test_info_names_versions_threads_and_devices(capsys):
     done = lucid("info", capsys=capsys)
     assert done.code == 0
-    for word in ("lucid", "Python", "BLAS", "threads", "kernel cache", np.__version__):
+    for word in ("lucid", "Python", "BLAS", "oneDNN", "threads", "kernel cache", np.__version__):
         assert word in done.out
 
 
